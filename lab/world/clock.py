@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The world's time: real time, scaled and shifted, so that a restart takes a second and a certificate can expire today."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+
+@dataclass
+class Clock:
+    """Maps monotonic real seconds to world time: `scale` world seconds pass in one real second."""
+
+    epoch: datetime
+    scale: float = 1.0
+    monotonic: Callable[[], float] = time.monotonic
+    _started: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start counting now."""
+        self._started = self.monotonic()
+
+    def now(self) -> datetime:
+        """World time, aware, UTC."""
+        return self.epoch + timedelta(seconds=(self.monotonic() - self._started) * self.scale)
+
+    def move(self, seconds: float) -> None:
+        """Shift world time; negative goes back."""
+        self.epoch += timedelta(seconds=seconds)
+
+    def real_seconds(self, world_seconds: float) -> float:
+        """How long a span of world time takes in real seconds."""
+        return world_seconds / self.scale
+
+
+def at_real_time(scale: float = 1.0) -> Clock:
+    """Return a clock that shows the real time now."""
+    return Clock(datetime.now(UTC), scale)

@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the lab's world is made of: plain data, nothing else.
+
+Every value is a string, number, boolean, bytes, datetime, list, dict, set or one of these dataclasses, so that the whole
+world can be written to disk after any change and read back. Private keys are PKCS#8 DER, certificates are DER. What the
+things *do* lives beside this file, one module per subject.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+WindowsVersion = Literal["2016", "2019", "2022", "2025"]
+Edition = Literal["Standard", "Datacenter"]
+MachineKind = Literal["hgs", "host", "dns", "tenant", "guest"]
+
+
+@dataclass
+class Certificate:
+    """A certificate as a Windows store holds it; `key` is None where only the public part is there."""
+
+    der: bytes
+    key: bytes | None = None
+
+
+@dataclass
+class Account:
+    """A local or domain account that may log on."""
+
+    name: str
+    password: str
+    administrator: bool = True
+
+
+@dataclass
+class Tpm:
+    """A TPM 2.0. `pcrs` is the SHA-256 bank; `ek_certificate` is None for a TPM whose vendor issued none."""
+
+    vendor: str
+    ek_key: bytes
+    ek_certificate: bytes | None
+    ak_key: bytes
+    pcrs: dict[int, bytes] = field(default_factory=dict)
+    ready: bool = True
+
+
+@dataclass
+class Firmware:
+    """UEFI firmware and its settings; `variables` are the Secure Boot variables PK, KEK, db and dbx with their contents."""
+
+    vendor: str
+    version: str
+    uefi: bool = True
+    secure_boot: bool = True
+    iommu: bool = True
+    debug: bool = False
+    variables: dict[str, bytes] = field(default_factory=dict)
+    option_roms: list[bytes] = field(default_factory=list)
+
+
+@dataclass
+class BootSettings:
+    """What the next start of Windows will do; attestation sees it only after that start."""
+
+    virtualization_based_security: bool = False
+    hypervisor_enforced_code_integrity: bool = False
+    kernel_debugger: bool = False
+    test_signing: bool = False
+    hibernation: bool = False
+    dumps: bool = False
+    dump_encryption: bool = False
+    pagefile_encryption: bool = True
+    resume_instead_of_boot: bool = False
+
+
+@dataclass
+class Boot:
+    """One start of a machine: what was running and measured since then."""
+
+    started: datetime
+    counter: int
+    settings: BootSettings
+    log: bytes = b""
+    code_integrity_policy: bytes | None = None
+    identity_key: bytes | None = None
+    """The VBS identity key of this boot (RSA, PKCS#8); None where VBS does not run."""
+
+
+@dataclass
+class Guardian:
+    """An entry of the local guardian store ("Shielded VM Local Certificates")."""
+
+    name: str
+    signing: Certificate
+    encryption: Certificate
+    metadata_version: int = 1
+
+
+@dataclass
+class ClientConfiguration:
+    """The HGS client of a host; numbers and names of the states: win32 docs, MSFT_HgsClientConfiguration."""
+
+    mode: str = "Local"
+    attestation_url: str = ""
+    key_protection_url: str = ""
+    fallback_attestation_urls: list[str] = field(default_factory=list)
+    fallback_key_protection_urls: list[str] = field(default_factory=list)
+    operation_mode: str = "Unknown"
+    status: str = "NotConfigured"
+    substatus: list[str] = field(default_factory=list)
+    health_certificate: bytes | None = None
+
+
+@dataclass
+class VirtualDisk:
+    """A VHDX file. `volume` is the volume's content: readable text until the guest's BitLocker encrypted it."""
+
+    path: str
+    volume: bytes
+    parent: str | None = None
+    bitlocker_metadata: bytes | None = None
+    """The volume master key, sealed by the guest's vTPM; None while the volume is not encrypted."""
+
+
+@dataclass
+class VirtualMachine:
+    """A Hyper-V virtual machine as its configuration file describes it."""
+
+    id: str
+    name: str
+    generation: int
+    version: str
+    disks: list[str]
+    state: Literal["Off", "Running", "Saved", "Paused"] = "Off"
+    secure_boot: bool = True
+    checkpoints: list[str] = field(default_factory=list)
+    key_protector: bytes = b"\x00\x00\x00\x04"
+    last_known_good_key_protector: bytes = b"\x00\x00\x00\x04"
+    tpm_enabled: bool = False
+    vtpm_state: bytes = b""
+    """Encrypted under the key protector's transport key; empty until the first start with a vTPM."""
+    shielded: bool = False
+    encrypt_state: bool = False
+    guest: str | None = None
+    """Name of the machine that runs inside, if the lab lets one log on to it."""
+
+
+@dataclass
+class DnsServer:
+    """Zones this machine answers for, and conditional forwarders (zone name to master addresses)."""
+
+    zones: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    forwarders: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass
+class Machine:
+    """One Windows computer of the lab."""
+
+    name: str
+    kind: MachineKind
+    address: str
+    version: WindowsVersion
+    edition: Edition
+    accounts: dict[str, Account]
+    build: str = "20348.2113"
+    features: set[str] = field(default_factory=set)
+    pending_features: set[str] = field(default_factory=set)
+    """Installed, but not usable before the next restart."""
+    pending_promotion: str | None = None
+    """Domain this machine becomes a controller of at its next restart."""
+    domain: str | None = None
+    domain_controller: bool = False
+    dns_client: list[str] = field(default_factory=list)
+    dns_server: DnsServer | None = None
+    stores: dict[str, list[Certificate]] = field(default_factory=dict)
+    """Certificate stores by path below Cert:\\, in lower case: 'localmachine\\my'."""
+    files: dict[str, bytes] = field(default_factory=dict)
+    """Files by full path, in lower case with backslashes."""
+    registry: dict[str, dict[str, object]] = field(default_factory=dict)
+    services: dict[str, str] = field(default_factory=dict)
+    hardware_class: str = ""
+    firmware: Firmware | None = None
+    tpm: Tpm | None = None
+    settings: BootSettings = field(default_factory=BootSettings)
+    boot: Boot | None = None
+    installed_software: dict[str, bytes] = field(default_factory=dict)
+    """Program files (path to content) that a code integrity scan finds."""
+    client: ClientConfiguration = field(default_factory=ClientConfiguration)
+    guardians: dict[str, Guardian] = field(default_factory=dict)
+    virtual_machines: dict[str, VirtualMachine] = field(default_factory=dict)
+    disks: dict[str, VirtualDisk] = field(default_factory=dict)
+    host: str | None = None
+    """For a guest: the machine whose Hyper-V runs it."""
+    down_until: datetime | None = None
+    """Restarting until then; None while it runs."""
+    dead: bool = False
+    """Switched off or broken; stays so until somebody revives it."""
+
+
+@dataclass
+class Domain:
+    """An Active Directory domain (a forest of its own)."""
+
+    name: str
+    netbios: str
+    accounts: dict[str, Account]
+    controllers: list[str] = field(default_factory=list)
+
+
+@dataclass
+class TpmHost:
+    """A registered TPM identity; `identifier` is the SHA-256 of the endorsement key, upper-case hex."""
+
+    name: str
+    identifier: str
+    endorsement_key: bytes
+    endorsement_certificate: bytes | None
+    policy_version: str
+
+
+@dataclass
+class AttestationPolicy:
+    """A built-in `Hgs_*` policy or one an administrator added (then `content` is the TCG log or the CI policy)."""
+
+    name: str
+    type: str
+    state: Literal["Enabled", "Disabled", "Locked"]
+    version: str
+    content: bytes = b""
+
+
+@dataclass
+class AttestationState:
+    """What the attestation service of a cluster knows; replicated to every node."""
+
+    mode: Literal["Tpm", "HostKey", "AD"]
+    signer: Certificate
+    health_lifetime_hours: float = 8.0
+    hosts: dict[str, TpmHost] = field(default_factory=dict)
+    policies: dict[str, AttestationPolicy] = field(default_factory=dict)
+    sessions: dict[str, bytes] = field(default_factory=dict)
+    """Challenges of attestations under way, by session id."""
+    events: list[dict[str, str]] = field(default_factory=list)
+
+
+@dataclass
+class KeyCertificate:
+    """A certificate of the Key Protection Service."""
+
+    type: Literal["Signing", "Encryption"]
+    certificate: Certificate
+    primary: bool = True
+    enabled: bool = True
+    from_pfx: bool = True
+
+
+@dataclass
+class KeyProtectionState:
+    """What the Key Protection Service of a cluster knows; replicated to every node."""
+
+    certificates: list[KeyCertificate]
+    communications: Certificate
+    trusted_attestation_signers: list[bytes] = field(default_factory=list)
+    deny_issued_before: dict[str, datetime] = field(default_factory=dict)
+
+
+@dataclass
+class HgsCluster:
+    """A Host Guardian Service cluster. A node serves once it is in `nodes`; `joined` says since when."""
+
+    service_name: str
+    domain: str
+    attestation: AttestationState
+    key_protection: KeyProtectionState
+    nodes: list[str] = field(default_factory=list)
+    joined: dict[str, datetime] = field(default_factory=dict)
+    http: bool = True
+
+
+@dataclass
+class World:
+    """Everything there is."""
+
+    machines: dict[str, Machine] = field(default_factory=dict)
+    domains: dict[str, Domain] = field(default_factory=dict)
+    clusters: dict[str, HgsCluster] = field(default_factory=dict)
+    """By fully qualified service name, in lower case."""
+    tpm_vendors: dict[str, Certificate] = field(default_factory=dict)
+    """Root authorities of TPM vendors, with their keys: the lab plays the vendors too."""
