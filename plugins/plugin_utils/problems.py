@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Problems that an operator can look up: what is wrong, whose side it is on, what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Owner(Enum):
+    """The three trust domains of a guarded fabric, and the controller that runs Ansible."""
+
+    GUARDIAN = "guardian"
+    FABRIC = "fabric"
+    TENANT = "tenant"
+    CONTROLLER = "controller"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of problem. Its id is stable: playbooks and runbooks may refer to it."""
+
+    id: str
+    owner: Owner
+    title: str
+    next_step: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A problem that a thing has."""
+
+    kind: Kind
+    thing: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        """Say it in one sentence a person can act on."""
+        detail = f" ({self.detail})" if self.detail else ""
+        return f"{self.kind.id} [{self.kind.owner.value}] {self.thing}: {self.kind.title}{detail}. Next: {self.kind.next_step}"
+
+
+class FabricError(Exception):
+    """One or more problems that stop the work before, or in the middle of, a change."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
