@@ -240,10 +240,18 @@ def _from_base64(text: object) -> bytes:
         raise AnswerError(message) from error
 
 
-def _field(entry: Mapping[object, object], name: str, kind: type, default: object) -> object:
-    value = entry.get(name, default)
-    if not isinstance(value, kind):
-        message = f"{name!r} of a result is {type(value).__name__}, not {kind.__name__}"
+def _list(entry: Mapping[object, object], name: str) -> list[object]:
+    value = entry.get(name, [])
+    if not isinstance(value, list):
+        message = f"{name!r} of a result is no list"
+        raise AnswerError(message)
+    return value
+
+
+def _mapping(entry: Mapping[object, object], name: str) -> Mapping[object, object]:
+    value = entry.get(name, {})
+    if not isinstance(value, Mapping):
+        message = f"{name!r} of a result is no object"
         raise AnswerError(message)
     return value
 
@@ -261,14 +269,10 @@ def _outcome(entry: Mapping[object, object]) -> Outcome:
     elif raised is not None:
         message = "'error' of a result is no object"
         raise AnswerError(message)
-    output = _field(entry, "output", list, [])
-    attachments = _field(entry, "attachments", dict, {})
-    warnings = _field(entry, "warnings", list, [])
-    assert isinstance(output, list) and isinstance(attachments, dict) and isinstance(warnings, list)  # noqa: PT018, S101
     return Outcome(
-        output=tuple(_decode(item) for item in output),
-        attachments={str(name): _from_base64(content) for name, content in attachments.items()},
-        warnings=tuple(str(item) for item in warnings),
+        output=tuple(_decode(item) for item in _list(entry, "output")),
+        attachments={str(name): _from_base64(content) for name, content in _mapping(entry, "attachments").items()},
+        warnings=tuple(str(item) for item in _list(entry, "warnings")),
         error=error,
     )
 
