@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test demo lab lint types unit lock clean
+
+# Nothing of a run is left in, or read from, the user's own ~/.ansible.
+export ANSIBLE_HOME := $(CURDIR)/.build/ansible-home
+# __pycache__ of the same tree under two names (the clone, .build/ansible_collections/guarded/fabric) would mix.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.build/pycache
+
+help:  ## what there is to make
+	@sed -nE 's/^([a-z]+):.*  ## (.*)$$/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 8
+
+setup:  ## make this clone ready (Python 3.11 to 3.13, git; packages from PyPI)
+	@bash scripts/setup.sh
+
+test: setup  ## everything that is checked, in under ten minutes
+	@.venv/bin/python scripts/check.py
+
+lint: setup  ## ruff only
+	@.venv/bin/ruff check && .venv/bin/ruff format --check
+
+types: setup  ## mypy only
+	@.venv/bin/python scripts/check.py types
+
+unit: setup  ## unit tests only
+	@.venv/bin/pytest -q -n 2
+
+demo: setup  ## roll out a whole guarded fabric on the embedded lab
+	@.venv/bin/python demo/run.py
+
+lab: setup  ## start the embedded lab and keep it up to play with
+	@.venv/bin/python demo/run.py --keep
+
+lock: setup  ## resolve requirements-*.in anew
+	@bash scripts/lock.sh
+
+clean:  ## remove all that the above made
+	rm -rf .build .venv
