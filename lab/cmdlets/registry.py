@@ -13,12 +13,22 @@ if TYPE_CHECKING:
 
 
 class CmdletError(Exception):
-    """What Windows would answer: `error_id` is the FullyQualifiedErrorId, `category` the ErrorCategory's name."""
+    """What Windows would answer.
 
-    def __init__(self, message: str, error_id: str, category: str = "NotSpecified") -> None:
+    `error_id` is the FullyQualifiedErrorId, `category` the ErrorCategory's name, `exception` the .NET type's.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        error_id: str,
+        category: str = "NotSpecified",
+        exception: str = "System.Management.Automation.RuntimeException",
+    ) -> None:
         super().__init__(message)
         self.error_id = error_id
         self.category = category
+        self.exception = exception
 
 
 @dataclass(frozen=True)
@@ -93,7 +103,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class Session:
-    """Who runs a cmdlet where. `warn` adds to the warnings of the running call."""
+    """Who runs a cmdlet where; `user` is the account's name. `warn` adds to the warnings of the running call."""
 
     world: World
     machine: Machine

@@ -198,6 +198,8 @@ class Machine:
     """Restarting until then; None while it runs."""
     dead: bool = False
     """Switched off or broken; stays so until somebody revives it."""
+    shutdown_at: datetime | None = None
+    """When a restart that was asked for begins; None where none was."""
 
 
 @dataclass
