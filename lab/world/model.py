@@ -111,6 +111,8 @@ class ClientConfiguration:
     status: str = "NotConfigured"
     substatus: list[str] = field(default_factory=list)
     health_certificate: bytes | None = None
+    last_attestation_url: str = ""
+    last_key_protection_url: str = ""
 
 
 @dataclass
@@ -240,6 +242,8 @@ class AttestationState:
 
     mode: Literal["Tpm", "HostKey", "AD"]
     signer: Certificate
+    functional_level: int = 2
+    """Highest protocol version: 1 for a Windows Server 2016 service, else 2 ([MS-HGSA] 2.2.2.10)."""
     health_lifetime_hours: float = 8.0
     hosts: dict[str, TpmHost] = field(default_factory=dict)
     policies: dict[str, AttestationPolicy] = field(default_factory=dict)
