@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who a request comes from: Basic, or NTLM bare or in Negotiate, and NTLM's encryption of messages over plain HTTP.
 
-As WinRM does it out of the box: nothing unencrypted is taken, so over plain HTTP Basic is not offered and a body must be
-encrypted ([MS-WSMV] 2.2.9.1). Kerberos, CredSSP and client certificates are not offered.
+As WinRM does it out of the box: nothing unencrypted is taken, so over plain HTTP Basic is not offered and a body must
+be encrypted ([MS-WSMV] 2.2.9.1). Kerberos, CredSSP and client certificates are not offered.
 """
 
 from __future__ import annotations
@@ -118,8 +118,7 @@ def _encrypted_part(body: bytes) -> Mapping[str, bytes]:
     sealed = found["sealed"] if found else b""
     size = struct.unpack("<I", sealed[:4])[0] if len(sealed) > struct.calcsize("<I") else 0
     if found is None or not 0 < size < len(sealed):
-        message = "not an encrypted message"
-        raise NtlmError(message)
+        raise NtlmError("not an encrypted message")
     return {"protocol": found["protocol"], "header": sealed[4 : 4 + size], "data": sealed[4 + size :]}
 
 

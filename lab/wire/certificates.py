@@ -6,17 +6,19 @@ from __future__ import annotations
 import ipaddress
 import os
 import ssl
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _AUTHORITY_LIFETIME: Final = timedelta(days=3650)
 _SERVER_LIFETIME: Final = timedelta(days=397)
@@ -47,7 +49,7 @@ class _Pair:
 
 
 def ensure(directory: Path, names: Sequence[str], now: datetime) -> ServerCertificate:
-    """Return a certificate for these addresses and DNS names, made anew only where the one in the directory does not do.
+    """Return a certificate for these addresses and DNS names; a new one only where that in the directory does not do.
 
     `now` is real time, aware: clients check against the real clock, whatever time it is in the lab.
     """
@@ -115,7 +117,7 @@ def _make_authority(now: datetime) -> _Pair:
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name("guarded.fabric lab, guards nothing")
     usage = {"key_cert_sign": True, "crl_sign": True}
-    builder = _builder(name, name, key, now, _AUTHORITY_LIFETIME, usage)
+    builder = _builder(name, name, key, (now - _BACKDATED, now + _AUTHORITY_LIFETIME), usage)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     return _Pair(builder.sign(key, hashes.SHA256()), key)
 
@@ -123,9 +125,10 @@ def _make_authority(now: datetime) -> _Pair:
 def _make_server(authority: _Pair, names: Sequence[str], now: datetime) -> _Pair:
     key = ec.generate_private_key(ec.SECP256R1())
     usage = {"digital_signature": True}
-    builder = _builder(_name("guarded.fabric lab machines"), authority.certificate.subject, key, now, _SERVER_LIFETIME, usage)
+    validity = (now - _BACKDATED, now + _SERVER_LIFETIME)
     builder = (
-        builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        _builder(_name("guarded.fabric lab machines"), authority.certificate.subject, key, validity, usage)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()), critical=False)
         .add_extension(x509.SubjectAlternativeName(_general_names(names)), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -137,12 +140,11 @@ def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def _builder(  # noqa: PLR0913
+def _builder(
     subject: x509.Name,
     issuer: x509.Name,
     key: ec.EllipticCurvePrivateKey,
-    now: datetime,
-    lifetime: timedelta,
+    validity: tuple[datetime, datetime],
     usage: dict[str, bool],
 ) -> x509.CertificateBuilder:
     none = dict.fromkeys(
@@ -165,8 +167,8 @@ def _builder(  # noqa: PLR0913
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _BACKDATED)
-        .not_valid_after(now + lifetime)
+        .not_valid_before(validity[0])
+        .not_valid_after(validity[1])
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.KeyUsage(**{**none, **usage}), critical=True)
     )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from .auth import Authenticator
@@ -13,39 +14,32 @@ from .target import Target
 from .wsman import Quotas, WsManService
 
 
+@dataclass
 class Endpoint:
-    """The WinRM listener of one machine; with `tls` HTTPS, without plain HTTP that takes encrypted NTLM messages only."""
+    """The WinRM listener of one machine: HTTPS with `tls`, else plain HTTP that takes encrypted NTLM messages only.
 
-    def __init__(  # noqa: PLR0913
-        self,
-        target: Target,
-        address: str,
-        port: int,
-        credentials: CredentialFile,
-        tls: ssl.SSLContext | None = None,
-        limits: Limits | None = None,
-        quotas: Quotas | None = None,
-    ) -> None:
-        """Prepare; nothing listens before `come_up`. Port 0 takes a free port and keeps it over restarts."""
-        self._target = target
-        self._credentials = credentials
-        self._tls = tls
-        self._service = WsManService(target, quotas or Quotas())
-        self._listener = HttpListener(address, port, self._new_connection, tls, limits or Limits())
+    Nothing listens before `come_up`. Port 0 takes a free port and keeps it over restarts.
+    """
 
-    @property
-    def address(self) -> str:
-        """The address listened on."""
-        return self._listener.address
+    target: Target
+    address: str
+    port: int
+    credentials: CredentialFile
+    tls: ssl.SSLContext | None = None
+    limits: Limits = field(default_factory=Limits)
+    quotas: Quotas = field(default_factory=Quotas)
+    _service: WsManService = field(init=False)
+    _listener: HttpListener = field(init=False)
 
-    @property
-    def port(self) -> int:
-        """The port listened on."""
-        return self._listener.port
+    def __post_init__(self) -> None:
+        """Put the layers together."""
+        self._service = WsManService(self.target, self.quotas)
+        self._listener = HttpListener(self.address, self.port, self._new_connection, self.tls, self.limits)
 
     async def come_up(self) -> None:
         """Listen. Raises OSError where the address or port cannot be had."""
         await self._listener.open()
+        self.port = self._listener.port
 
     async def go_down(self) -> None:
         """Refuse connections, reset the open ones, lose all shells: what a restart looks like from outside."""
@@ -53,7 +47,7 @@ class Endpoint:
         await self._listener.close()
 
     def _new_connection(self) -> Handler:
-        authenticator = Authenticator(self._target.password_of, self._credentials, tls=self._tls is not None)
+        authenticator = Authenticator(self.target.password_of, self.credentials, tls=self.tls is not None)
 
         async def handle(request: HttpRequest) -> HttpResponse:
             if request.target.split("?")[0].rstrip("/").lower() != "/wsman":

@@ -7,11 +7,12 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lxml import etree
 
-from .faults import WsManFault
+if TYPE_CHECKING:
+    from .faults import WsManFaultError
 
 NAMESPACES: Final = {
     "s": "http://www.w3.org/2003/05/soap-envelope",
@@ -36,7 +37,7 @@ class MalformedEnvelopeError(Exception):
 
 @dataclass(frozen=True)
 class Envelope:
-    """A request. `operation_timeout` in seconds, `max_envelope` (of the answer) in bytes; `body` is the s:Body element."""
+    """A request: `operation_timeout` in seconds, `max_envelope` (of the answer) in bytes, `body` the s:Body element."""
 
     message_id: str
     action: str
@@ -65,15 +66,17 @@ def find_all(element: etree._Element, path: str) -> list[etree._Element]:
 
 def parse(data: bytes) -> Envelope:
     """Read a request. Raises MalformedEnvelopeError."""
+    if b"<!DOCTYPE" in data:
+        raise MalformedEnvelopeError("a SOAP message has no document type")
     parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
     try:
         root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise MalformedEnvelopeError(str(error)) from error
     header, body = find(root, "s:Header"), find(root, "s:Body")
-    if root.tag != f"{{{NAMESPACES['s']}}}Envelope" or header is None or body is None or root.getroottree().docinfo.doctype:
-        message = "no SOAP 1.2 envelope with a header and a body"
-        raise MalformedEnvelopeError(message)
+    is_envelope = root.tag == f"{{{NAMESPACES['s']}}}Envelope"
+    if not is_envelope or header is None or body is None:
+        raise MalformedEnvelopeError("no SOAP 1.2 envelope with a header and a body")
     selectors = _named(header, "w:SelectorSet/w:Selector")
     return Envelope(
         message_id=text_of(find(header, "a:MessageID")),
@@ -129,7 +132,7 @@ def answer(action: str, relates_to: str, *body: etree._Element) -> bytes:
     return etree.tostring(element("s:Envelope", "", header, element("s:Body", "", *body)), encoding="UTF-8")
 
 
-def fault(machine: str, relates_to: str, failure: WsManFault) -> bytes:
+def fault(machine: str, relates_to: str, failure: WsManFaultError) -> bytes:
     """Write a fault."""
     detail = etree.Element(f"{{{_WSMAN_FAULT}}}WSManFault", {"Code": str(failure.code), "Machine": machine})
     etree.SubElement(detail, f"{{{_WSMAN_FAULT}}}Message").text = _xml_text(str(failure))

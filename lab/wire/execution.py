@@ -10,7 +10,7 @@ from collections.abc import Callable
 from .payload import UnsupportedModuleError, UnsupportedScriptError
 from .target import Execution, ModuleExecution, ProcessResult, Target
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Decoder = Callable[[str, bytes], Execution]
 
@@ -37,5 +37,5 @@ async def execute(target: Target, decode: Decoder, text: str, stdin: bytes, user
     try:
         return await target.execute(execution, user)
     except Exception as error:
-        _LOG.exception("%s: a bug of the lab", target.name)
+        logger.exception("%s: a bug of the lab", target.name)
         return failure(f"This is a bug of the lab, not of the playbook: {error!r}")

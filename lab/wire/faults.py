@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 
-class WsManFault(Exception):
+class WsManFaultError(Exception):
     """A fault: numeric code, SOAP subcode, and the WMI error that some quota faults carry beside it."""
 
     def __init__(self, code: int, subcode: str, text: str, wmi_error: int | None = None) -> None:
@@ -14,48 +14,48 @@ class WsManFault(Exception):
         self.wmi_error = wmi_error
 
 
-def timed_out() -> WsManFault:
+def timed_out() -> WsManFaultError:
     """ERROR_WSMAN_OPERATION_TIMEDOUT: nothing to receive yet; clients ask again."""
-    return WsManFault(
+    return WsManFaultError(
         2150858793,
         "w:TimedOut",
         "The WS-Management service cannot complete the operation within the time specified in OperationTimeout.",
     )
 
 
-def unknown_shell(shell_id: str) -> WsManFault:
+def unknown_shell(shell_id: str) -> WsManFaultError:
     """ERROR_WSMAN_UNEXPECTED_SELECTORS for a shell."""
-    return WsManFault(
+    return WsManFaultError(
         2150858843,
         "w:InvalidSelectors",
-        f"The request for the Windows Remote Shell with ShellId {shell_id} failed because the shell was not found on the "
-        "server. Possible causes are: the specified ShellId is incorrect or the shell no longer exists on the server. "
-        "Provide the correct ShellId or create a new shell and retry the operation.",
+        f"The request for the Windows Remote Shell with ShellId {shell_id} failed because the shell was not "
+        "found on the server. Possible causes are: the specified ShellId is incorrect or the shell no longer "
+        "exists on the server. Provide the correct ShellId or create a new shell and retry the operation.",
     )
 
 
-def unknown_command() -> WsManFault:
+def unknown_command() -> WsManFaultError:
     """ERROR_WSMAN_UNEXPECTED_SELECTORS for a command."""
-    return WsManFault(
+    return WsManFaultError(
         2150858843,
         "w:InvalidSelectors",
-        "The Windows Remote Shell received a request to perform an operation on a command identifier that does not exist. "
-        "Either the command has completed execution or the client specified an invalid command identifier.",
+        "The Windows Remote Shell received a request to perform an operation on a command identifier that does not "
+        "exist. Either the command has completed execution or the client specified an invalid command identifier.",
     )
 
 
-def invalid_action(action: str) -> WsManFault:
+def invalid_action(action: str) -> WsManFaultError:
     """ERROR_WSMAN_INVALID_ACTIONURI."""
-    return WsManFault(
+    return WsManFaultError(
         2150858753,
         "a:ActionNotSupported",
         f"The WS-Management service cannot process the request. The WS-Addressing action URI is invalid: {action}",
     )
 
 
-def invalid_resource(uri: str) -> WsManFault:
+def invalid_resource(uri: str) -> WsManFaultError:
     """ERROR_WSMAN_INVALID_RESOURCE_URI."""
-    return WsManFault(
+    return WsManFaultError(
         2150858811,
         "a:DestinationUnreachable",
         f"The WS-Management service cannot process the request. The resource URI ({uri}) was not found in the "
@@ -63,28 +63,28 @@ def invalid_resource(uri: str) -> WsManFault:
     )
 
 
-def invalid_body(why: str) -> WsManFault:
+def invalid_body(why: str) -> WsManFaultError:
     """ERROR_WSMAN_INVALID_SOAP_BODY."""
-    return WsManFault(
+    return WsManFaultError(
         2150858791,
         "w:SchemaValidationError",
         f"The WS-Management service cannot process the request. The SOAP body is invalid: {why}",
     )
 
 
-def envelope_too_large(size: int, limit: int) -> WsManFault:
+def envelope_too_large(size: int, limit: int) -> WsManFaultError:
     """ERROR_WSMAN_ENVELOPE_TOO_LARGE."""
-    return WsManFault(
+    return WsManFaultError(
         2150858790,
         "w:EncodingLimit",
-        f"The WS-Management service cannot process the request because its envelope of {size} bytes exceeds the maximum "
-        f"of {limit} bytes.",
+        f"The WS-Management service cannot process the request because its envelope of {size} bytes exceeds the "
+        f"maximum of {limit} bytes.",
     )
 
 
-def too_many_shells(limit: int) -> WsManFault:
+def too_many_shells(limit: int) -> WsManFaultError:
     """ERROR_WSMAN_QUOTA_MAX_SHELLS."""
-    return WsManFault(
+    return WsManFaultError(
         2150859173,
         "w:QuotaLimit",
         "The WS-Management service cannot process the request. This user is allowed a maximum number of "
@@ -93,24 +93,24 @@ def too_many_shells(limit: int) -> WsManFault:
     )
 
 
-def too_much_input(limit: int) -> WsManFault:
+def too_much_input(limit: int) -> WsManFaultError:
     """Refuse input beyond what the lab keeps for one command (on Windows the shell's memory quota ends it)."""
-    return WsManFault(
+    return WsManFaultError(
         2150859173,
         "w:QuotaLimit",
         f"The lab keeps at most {limit} bytes of input for one command.",
     )
 
 
-def aborted() -> WsManFault:
+def aborted() -> WsManFaultError:
     """ERROR_OPERATION_ABORTED: the command or shell was ended while a client waited for its output."""
-    return WsManFault(
+    return WsManFaultError(
         995,
         "w:InternalError",
         "The I/O operation has been aborted because of either a thread exit or an application request.",
     )
 
 
-def internal_error(why: str) -> WsManFault:
+def internal_error(why: str) -> WsManFaultError:
     """ERROR_INTERNAL_ERROR, with what went wrong in the lab."""
-    return WsManFault(1359, "w:InternalError", f"An internal error occurred. This is a bug of the lab: {why}")
+    return WsManFaultError(1359, "w:InternalError", f"An internal error occurred. This is a bug of the lab: {why}")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _REQUEST_LINE: Final = re.compile(r"([A-Z]{1,20}) (\S{1,2048}) HTTP/1\.([01])")
 _HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*")
@@ -108,7 +108,7 @@ class HttpListener:
         except (OSError, EOFError, TimeoutError):
             pass  # The client went away, or is too slow: nobody is left to be told.
         except Exception:
-            _LOG.exception("a bug of the lab")
+            logger.exception("a bug of the lab")
         finally:
             del self._connections[task]
             writer.close()
@@ -130,7 +130,7 @@ class HttpListener:
         await asyncio.wait_for(writer.drain(), self.limits.write)
 
     async def _linger(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Read on for a moment: to close on a client that still sends would reset the connection and lose the answer."""
+        """Read on for a moment: closing on a client that still sends would reset the connection and lose the answer."""
         if writer.can_write_eof():
             writer.write_eof()
         left = 2 * self.limits.body_bytes

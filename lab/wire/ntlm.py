@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import spnego
 from spnego._ntlm_raw.crypto import lmowfv1, ntowfv1
 from spnego.exceptions import SpnegoError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 _SIGNATURE: Final = b"NTLMSSP\0"
 _AUTHENTICATE: Final = _SIGNATURE + struct.pack("<I", 3)
@@ -62,11 +64,11 @@ class NtlmAcceptor:
         """Prepare for the kind of token the client begins with."""
         self._file = file
         self._password_of = password_of
+        bare = first_token.startswith(_SIGNATURE)
+        # The options name pyspnego's own implementations: a gssapi library of the machine would look for a keytab.
+        options = spnego.NegotiateOptions.use_ntlm if bare else spnego.NegotiateOptions.use_negotiate
         with file.holding(""):
-            self._context = spnego.server(
-                protocol="ntlm" if first_token.startswith(_SIGNATURE) else "negotiate",
-                options=spnego.NegotiateOptions.use_ntlm,
-            )
+            self._context = spnego.server(protocol="ntlm" if bare else "negotiate", options=options)
 
     def step(self, token: bytes) -> bytes:
         """Take the client's token, return the one to send back (may be empty). Raises NtlmError."""

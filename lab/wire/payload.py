@@ -3,8 +3,8 @@
 
 Everything is found by structure, never by the wrapper's text, which differs in every release. Three layouts are known
 (source: ansible.executor.powershell of ansible-core): 2.18 `<wrapper> NULx4 <json>`; 2.19 to 2.21
-`<bootstrap json> NULx4 <manifest json>`; 2.22 the same with the manifest gzipped and in base64. What an unknown part of a
-payload would have done on Windows cannot be known here, so each one is refused by name.
+`<bootstrap json> NULx4 <manifest json>`; 2.22 the same with the manifest gzipped and in base64. What an unknown part of
+a payload would have done on Windows cannot be known here, so each one is refused by name.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import binascii
 import json
 import re
 import zlib
-from collections.abc import Mapping
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from .recognised_scripts import recognise
 from .target import Execution, ModuleExecution, ScriptExecution
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_MANIFEST_BYTES: Final = 64 * 1024 * 1024
 """What a compressed manifest may unpack to."""
@@ -48,8 +50,7 @@ def decode_command_line(line: str, stdin: bytes) -> Execution:
         try:
             text = base64.b64decode(found["base64"], validate=True).decode("utf-16-le")
         except ValueError as error:
-            message = f"-EncodedCommand holds no base64 of UTF-16 text: {error}"
-            raise UnsupportedScriptError(message) from error
+            raise UnsupportedScriptError(f"-EncodedCommand holds no base64 of UTF-16 text: {error}") from error
     return decode_script(text, stdin)
 
 
@@ -60,15 +61,13 @@ def decode_script(text: str, stdin: bytes) -> Execution:
         if request := recognise(text):
             return ScriptExecution(text, stdin, request)
         shown = text.strip().splitlines()[0][:120] if text.strip() else ""
-        message = f"The lab interprets no PowerShell and does not know this script: {shown!r}"
-        raise UnsupportedScriptError(message)
+        raise UnsupportedScriptError(f"The lab interprets no PowerShell and does not know this script: {shown!r}")
     head, body = parts
     try:
         bootstrap = _json_object(head, "bootstrap") if head.lstrip().startswith(b"{") else None
         return _from_manifest(bootstrap, body) if bootstrap is not None else _from_core_2_18(body)
     except _PayloadError as error:
-        message = f"The lab does not understand this payload of Ansible: {error}"
-        raise UnsupportedModuleError(message) from error
+        raise UnsupportedModuleError(f"The lab does not understand this payload of Ansible: {error}") from error
 
 
 class _PayloadError(Exception):
@@ -79,8 +78,7 @@ def _json(text: str | bytes, what: str) -> object:
     try:
         return cast("object", json.loads(text))
     except (ValueError, RecursionError) as error:
-        message = f"{what} is no JSON: {error}"
-        raise _PayloadError(message) from error
+        raise _PayloadError(f"{what} is no JSON: {error}") from error
 
 
 def _json_object(text: str | bytes, what: str) -> Mapping[str, object]:
@@ -89,22 +87,19 @@ def _json_object(text: str | bytes, what: str) -> Mapping[str, object]:
 
 def _mapping(value: object, what: str) -> Mapping[str, object]:
     if not isinstance(value, dict):
-        message = f"{what} is no object"
-        raise _PayloadError(message)
+        raise _PayloadError(f"{what} is no object")
     return value
 
 
 def _list(value: object, what: str) -> list[object]:
     if not isinstance(value, list):
-        message = f"{what} is no list"
-        raise _PayloadError(message)
+        raise _PayloadError(f"{what} is no list")
     return value
 
 
 def _text(value: object, what: str) -> str:
     if not isinstance(value, str):
-        message = f"{what} is no string"
-        raise _PayloadError(message)
+        raise _PayloadError(f"{what} is no string")
     return value
 
 
@@ -112,8 +107,7 @@ def _base64(value: object, what: str) -> bytes:
     try:
         return base64.b64decode(_text(value, what), validate=True)
     except (binascii.Error, ValueError) as error:
-        message = f"{what} is no base64: {error}"
-        raise _PayloadError(message) from error
+        raise _PayloadError(f"{what} is no base64: {error}") from error
 
 
 def _module(name: str, source: bytes, arguments: Mapping[str, object], environment: object) -> ModuleExecution:
@@ -131,8 +125,9 @@ def _refuse_wrappers(names: list[str]) -> None:
     """Refuse `async_wrapper`, `become_wrapper`, `coverage_wrapper` and what later releases may add."""
     unknown = [name for name in names if name not in _MODULE_WRAPPERS]
     if unknown:
-        message = f"The lab does not support the exec wrapper action {', '.join(unknown)} (async, become and the like)"
-        raise UnsupportedModuleError(message)
+        raise UnsupportedModuleError(
+            f"The lab does not support the exec wrapper action {', '.join(unknown)} (async, become and the like)"
+        )
 
 
 def _from_core_2_18(body: bytes) -> Execution:
@@ -151,11 +146,9 @@ def _manifest(bootstrap: Mapping[str, object], body: bytes) -> Mapping[str, obje
     try:
         text = unpack.decompress(_base64(blob.decode("ascii"), "manifest"), MAX_MANIFEST_BYTES)
     except (zlib.error, UnicodeDecodeError) as error:
-        message = f"manifest is not gzipped: {error}"
-        raise _PayloadError(message) from error
+        raise _PayloadError(f"manifest is not gzipped: {error}") from error
     if not unpack.eof:
-        message = f"manifest is cut short or unpacks to more than {MAX_MANIFEST_BYTES} bytes"
-        raise _PayloadError(message)
+        raise _PayloadError(f"manifest is cut short or unpacks to more than {MAX_MANIFEST_BYTES} bytes")
     return _json_object(text, "manifest")
 
 
@@ -163,8 +156,7 @@ def _from_manifest(bootstrap: Mapping[str, object], body: bytes) -> Execution:
     manifest = _manifest(bootstrap, body)
     actions = [_mapping(action, "action") for action in _list(manifest.get("actions"), "actions")]
     if not actions:
-        message = "actions is empty"
-        raise _PayloadError(message)
+        raise _PayloadError("actions is empty")
     names = [_text(action.get("name"), "action name").removesuffix(".ps1") for action in actions]
     _refuse_wrappers(names)
     parameters = _mapping(actions[-1].get("params") or {}, "params")
@@ -181,5 +173,4 @@ def _manifest_arguments(parameters: Mapping[str, object]) -> Mapping[str, object
     for variable in _list(parameters.get("Variables") or [], "Variables"):
         if _mapping(variable, "variable").get("Name") == "complex_args":
             return _mapping(_mapping(variable, "variable").get("Value"), "complex_args")
-    message = "The lab runs modules only: this payload carries a script without module arguments"
-    raise UnsupportedModuleError(message)
+    raise UnsupportedModuleError("The lab runs modules only: this payload carries a script without module arguments")

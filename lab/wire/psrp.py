@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The PowerShell remoting shell ([MS-PSRP]) on psrpcore's server side, as pypsrp uses it: scripts with input and output."""
+"""The PowerShell remoting shell ([MS-PSRP]), on psrpcore's server side: scripts with input and output."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import base64
 import binascii
 import uuid
 from collections import deque
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from psrpcore import (
     CreatePipelineEvent,
@@ -29,7 +28,11 @@ from . import faults
 from .execution import execute, script_failure
 from .payload import decode_script
 from .shell import MAX_INPUT_BYTES, Input, Received, StreamPart
-from .target import ProcessResult, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .target import ProcessResult, Target
 
 RESOURCE_URI: Final = "http://schemas.microsoft.com/powershell/Microsoft.PowerShell"
 
@@ -160,7 +163,7 @@ class PowerShellShell:
             output.fragments.append(payload.data)
             output.ready.set()
 
-    def _handle(self, event: PSRPEvent) -> None:
+    def _handle(self, event: PSRPEvent[Any, Any]) -> None:
         pipeline = self._pipelines.get(event.pipeline_id) if event.pipeline_id else None
         if pipeline is None:
             return
@@ -183,7 +186,9 @@ class PowerShellShell:
     async def _run(self, pipeline: _Pipeline) -> None:
         script = _only_script(pipeline.state.metadata)
         if script is None:
-            result = script_failure("The lab interprets no PowerShell: it takes one script without parameters a pipeline")
+            result = script_failure(
+                "The lab interprets no PowerShell: a pipeline must be one script without parameters"
+            )
         else:
             stdin = "\n".join(pipeline.stdin).encode("utf-8", "surrogatepass")
             result = await execute(self._target, decode_script, script, stdin, self.user)

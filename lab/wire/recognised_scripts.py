@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from .target import ProcessResult
+from .process_result import ProcessResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _WINDOWS_EPOCH: Final = datetime(1601, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class RebootRequest:
-    """`shutdown.exe /r` as win_reboot sends it. `forget_logon_screen`: LogonScreenQuery must wait for the next start."""
+    """`shutdown.exe /r` of win_reboot; `forget_logon_screen`: LogonScreenQuery is to wait for the next start."""
 
     delay: int
     """Seconds between the command and the shutdown."""
@@ -99,7 +101,8 @@ if ($<forget>) {
 }
 
 $stdout = $null
-$stderr = . { C:\Windows\System32\shutdown.exe /r /t <delay> /c <message> | Set-Variable stdout } 2>&1 | ForEach-Object ToString
+$stderr = . { C:\Windows\System32\shutdown.exe /r /t <delay> /c <message> | Set-Variable stdout }"""
+    r""" 2>&1 | ForEach-Object ToString
 
 If (Get-Variable LASTEXITCODE -ErrorAction SilentlyContinue) {
     $rc = $LASTEXITCODE
@@ -122,8 +125,12 @@ _HOLES: Final = {
     "marker": r"'(?P<marker>success-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})'",
 }
 
+_REBOOT_ENDING: Final = (
+    "; If (-not $?) { If (Get-Variable LASTEXITCODE -ErrorAction SilentlyContinue)"
+    " { exit $LASTEXITCODE } Else { exit 1 } }"
+)
 _ENDINGS: Final = (
-    "; If (-not $?) { If (Get-Variable LASTEXITCODE -ErrorAction SilentlyContinue) { exit $LASTEXITCODE } Else { exit 1 } }",
+    _REBOOT_ENDING,
     "\nexit $LASTEXITCODE",
 )
 """What win_reboot and the psrp connection plugin put behind a command so that its exit code gets back."""
@@ -146,10 +153,15 @@ _RECOGNISERS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Scrip
     ),
     (_whole(r"C:\Windows\System32\shutdown.exe /a"), lambda _: AbortShutdown()),
     (
-        _whole("(Get-CimInstance -ClassName Win32_OperatingSystem -Property LastBootUpTime).LastBootUpTime.ToFileTime()"),
+        _whole(
+            "(Get-CimInstance -ClassName Win32_OperatingSystem -Property LastBootUpTime).LastBootUpTime.ToFileTime()"
+        ),
         lambda _: BootTimeQuery(),
     ),
-    (_whole(f"Get-Item -LiteralPath '{_LOGON_UI_KEY}' -ErrorAction Stop; <marker>"), lambda m: LogonScreenQuery(m["marker"])),
+    (
+        _whole(f"Get-Item -LiteralPath '{_LOGON_UI_KEY}' -ErrorAction Stop; <marker>"),
+        lambda m: LogonScreenQuery(m["marker"]),
+    ),
     (re.compile(r"(?i)whoami(?:\.exe)?"), lambda _: WhoAmI()),
     (re.compile(r"(?i)hostname(?:\.exe)?"), lambda _: HostName()),
 )

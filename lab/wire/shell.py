@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 MAX_INPUT_BYTES: Final = 64 * 1024 * 1024
 """Input kept for one command."""
@@ -39,7 +41,7 @@ class Input:
 
 
 class Shell(Protocol):
-    """A shell a client has opened. Methods raise WsManFault."""
+    """A shell a client has opened. Methods raise WsManFaultError."""
 
     @property
     def user(self) -> str:
@@ -60,7 +62,7 @@ class Shell(Protocol):
         """Take input."""
 
     async def receive(self, command_id: str, budget: int) -> Received:
-        """Wait for output, return at most `budget` bytes of it. May be cancelled while it waits; then nothing is lost."""
+        """Wait for output, return at most `budget` bytes of it. Cancelled while it waits, nothing is lost."""
 
     def signal(self, command_id: str) -> None:
         """End a command; its identifier is free afterwards."""

@@ -6,10 +6,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from .recognised_scripts import ScriptRequest
+from .process_result import ProcessResult
+from .recognised_scripts import ScriptRequest
+
+__all__ = ["Execution", "ModuleExecution", "ProcessResult", "ScriptExecution", "Target"]
 
 
 @dataclass(frozen=True)
@@ -44,15 +46,6 @@ class ScriptExecution:
 Execution = ModuleExecution | ScriptExecution
 
 
-@dataclass(frozen=True)
-class ProcessResult:
-    """How a process ended; the output is UTF-8, as Ansible asks for code page 65001."""
-
-    rc: int
-    stdout: bytes = b""
-    stderr: bytes = b""
-
-
 class Target(Protocol):
     """An emulated Windows machine."""
 
@@ -65,9 +58,6 @@ class Target(Protocol):
 
         `username` is as the client sent it: `Administrator`, `DOMAIN\user` or `user@domain`, in any case.
         """
-
-    def is_up(self) -> bool:
-        """Whether the machine takes connections now."""
 
     async def execute(self, execution: Execution, user: str) -> ProcessResult:
         """Run a module or a recognised script as `user` (as the client named the account)."""

@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from . import faults
 from .execution import execute
 from .payload import decode_command_line
 from .shell import MAX_INPUT_BYTES, Input, Received, StreamPart
 from .target import ProcessResult, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 RESOURCE_URI: Final = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/cmd"
 
@@ -56,9 +58,7 @@ class CommandShell:
         command.task = asyncio.create_task(self._run(command))
 
     async def _run(self, command: _Command) -> None:
-        command.result = await execute(
-            self.target, decode_command_line, command.line, bytes(command.stdin), self.user
-        )
+        command.result = await execute(self.target, decode_command_line, command.line, bytes(command.stdin), self.user)
         command.finished.set()
 
     def _find(self, command_id: str) -> _Command:

@@ -12,19 +12,20 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final
-
-from lxml import etree
+from typing import TYPE_CHECKING, Final
 
 from . import faults, psrp, winrs
 from .envelope import Envelope, MalformedEnvelopeError, answer, element, fault, find, find_all, parse, text_of
-from .faults import WsManFault
+from .faults import WsManFaultError
 from .psrp import PowerShellShell
 from .shell import Input, Received, Shell, StreamPart
 from .target import Target
 from .winrs import CommandShell
 
-_LOG = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from lxml import etree
+
+logger = logging.getLogger(__name__)
 
 _TRANSFER: Final = "http://schemas.xmlsoap.org/ws/2004/09/transfer/"
 _SHELL: Final = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
@@ -72,17 +73,20 @@ class WsManService:
         except MalformedEnvelopeError:
             return HTTPStatus.BAD_REQUEST, b""
         try:
-            if len(data) > self.quotas.max_envelope:
-                raise faults.envelope_too_large(len(data), self.quotas.max_envelope)
+            self._check_size(len(data))
             body = await self._operate(request, user)
-        except WsManFault as failure:
+        except WsManFaultError as failure:
             return self._fault(request, failure)
         except Exception as error:
-            _LOG.exception("%s: a bug of the lab, or a message that psrpcore does not take", self.target.name)
+            logger.exception("%s: a bug of the lab, or a message that psrpcore does not take", self.target.name)
             return self._fault(request, faults.internal_error(repr(error)))
         return HTTPStatus.OK, answer(f"{request.action}Response", request.message_id, *body)
 
-    def _fault(self, request: Envelope, failure: WsManFault) -> tuple[int, bytes]:
+    def _check_size(self, size: int) -> None:
+        if size > self.quotas.max_envelope:
+            raise faults.envelope_too_large(size, self.quotas.max_envelope)
+
+    def _fault(self, request: Envelope, failure: WsManFaultError) -> tuple[int, bytes]:
         return HTTPStatus.INTERNAL_SERVER_ERROR, fault(self.target.name, request.message_id, failure)
 
     async def _operate(self, request: Envelope, user: str) -> tuple[etree._Element, ...]:
@@ -204,7 +208,8 @@ def _receive_response(command_id: str, received: Received) -> etree._Element:
     owner = {"CommandId": command_id} if command_id else {}
     children = [_stream(part, owner) for part in received.parts]
     if received.done is not None:
-        state = element("rsp:CommandState", State=f"{_SHELL}/CommandState/{'Done' if received.done else 'Running'}", **owner)
+        name = "Done" if received.done else "Running"
+        state = element("rsp:CommandState", State=f"{_SHELL}/CommandState/{name}", **owner)
         if received.done:
             state.append(element("rsp:ExitCode", str(received.rc)))
         children.append(state)
