@@ -216,7 +216,7 @@ def start_value(pcr: int, size: int, locality: int) -> bytes:
 
 
 def covers_data(event: Event, algorithm: int) -> bool | None:
-    """Say if the digest in bank `algorithm` is the hash of the event's data; None where there is no telling."""
+    """Say if the digest in bank `algorithm` is the hash of the event's data; None if unknown."""
     if algorithm not in event.digests or algorithm_name(algorithm) not in hashlib.algorithms_available:
         return None
     return event.digests[algorithm] == _hasher(algorithm)(event.data)
