@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A certificate as cmdlets return it: X509Certificate2."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+
+from ansible_collections.guarded.fabric.lab.world.endorsement import thumbprint
+
+from .registry import PSObject
+
+if TYPE_CHECKING:
+    from ansible_collections.guarded.fabric.lab.world.model import Certificate
+
+
+def certificate_object(certificate: Certificate) -> PSObject:
+    """Return an X509Certificate2 for a certificate of the world."""
+    parsed = x509.load_der_x509_certificate(certificate.der)
+    return PSObject(
+        "System.Security.Cryptography.X509Certificates.X509Certificate2",
+        {
+            "Thumbprint": thumbprint(certificate.der),
+            "Subject": parsed.subject.rfc4514_string(),
+            "Issuer": parsed.issuer.rfc4514_string(),
+            "SerialNumber": f"{parsed.serial_number:X}",
+            "NotBefore": parsed.not_valid_before_utc,
+            "NotAfter": parsed.not_valid_after_utc,
+            "HasPrivateKey": certificate.key is not None,
+            "RawData": certificate.der,
+        },
+        base=certificate,
+    )
