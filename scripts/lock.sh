@@ -11,7 +11,8 @@ tool=.build/venv-lock
 # Resolves $1.in for Python $2 into $1.txt.
 lock() {
   {
-    printf '# SPDX-License-Identifier: GPL-3.0-or-later\n#\n# Resolved from %s.in for Python %s; `make lock` writes it anew.\n' "$1" "$2"
+    head -n 1 "$1.in"
+    printf '#\n# Resolved from %s.in for Python %s; `make lock` writes it anew.\n' "$1" "$2"
     $tool/bin/uv pip compile --quiet --no-header --no-emit-index-url --no-emit-find-links --upgrade --python-version "$2" "$1.in"
   } >".build/$1.txt"
   mv ".build/$1.txt" "$1.txt"

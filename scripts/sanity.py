@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run the tests of `ansible-test sanity` that need neither containers nor Windows, on the files that git knows.
+
+ansible-test wants the tree as a real directory ansible_collections/guarded/fabric in a git repository, and downloads a
+script that brings pip into its own environments: a copy below .build gives it the one, `seed_pip` the other.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = ROOT / ".build" / "sanity"
+TREE = HOME / "ansible_collections" / "guarded" / "fabric"
+# Not among them: validate-modules and pslint need a PowerShell on PATH, shellcheck a shellcheck; pylint takes longer
+# than all of these and finds what ruff and mypy find; yamllint runs by itself, with this project's own settings.
+TESTS = (
+    "action-plugin-docs",
+    "ansible-doc",
+    "changelog",
+    "compile",
+    "empty-init",
+    "ignores",
+    "import",
+    "line-endings",
+    "no-assert",
+    "no-get-exception",
+    "no-illegal-filenames",
+    "no-smart-quotes",
+    "pep8",
+    "replace-urlopen",
+    "runtime-metadata",
+    "shebang",
+    "symlinks",
+    "use-argspec-type-path",
+    "use-compat-six",
+)
+
+
+def files() -> list[str]:
+    """Return the paths of all files that git tracks or would track."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listing, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.split("\0")
+    return [name for name in names if name and (ROOT / name).exists()]
+
+
+def copy_tree() -> None:
+    """Lay the files out as ansible-test wants them; git's own folder of an earlier run stays."""
+    TREE.mkdir(parents=True, exist_ok=True)
+    for entry in TREE.iterdir():
+        if entry.name != ".git":
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    for name in files():
+        target = TREE / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target, follow_symlinks=False)
+    subprocess.run(["git", "init", "--quiet", str(TREE)], check=True)
+    subprocess.run(["git", "-C", str(TREE), "add", "--all"], check=True)
+
+
+def seed_pip() -> None:
+    """Give ansible-test's pip bootstrap the pip that Python carries, under the file name it looks for."""
+    cache = HOME / ".ansible" / "test" / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    (cache / "get_pip_24_2.py").write_text("import ensurepip\n\nensurepip.bootstrap()\n", encoding="utf-8")
+
+
+def main() -> int:
+    """Return ansible-test's exit status."""
+    copy_tree()
+    seed_pip()
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    chosen = [argument for test in TESTS for argument in ("--test", test)]
+    command = ["ansible-test", "sanity", "--local", "--python", python, *chosen]
+    return subprocess.run(command, cwd=TREE, env={**os.environ, "HOME": str(HOME)}, check=False).returncode
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
