@@ -189,8 +189,8 @@ def parse(data: bytes) -> EventLog:
 def replay(log: EventLog, algorithm: int) -> dict[int, bytes]:
     """Return the value of every PCR that the log extends in the bank `algorithm` (a TPM_ALG_ID).
 
-    PCR = H(PCR || digest), starting with zeros, except PCR 17-22 (ones) and PCR 0, which ends in the locality the TPM was
-    started from where the log has a StartupLocality event. EV_NO_ACTION and PCR numbers above 23 are not extended.
+    PCR = H(PCR || digest), starting with zeros, except PCR 17-22 (ones) and PCR 0, which ends in the locality the TPM
+    was started from where the log has a StartupLocality event. EV_NO_ACTION and PCR numbers above 23 are not extended.
     Raises FormatError if the log has no such bank or this Python cannot compute the hash.
     """
     if algorithm not in log.algorithms:
