@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SEED_SIZE = 32
+PCRS_DIFFER = "the TPM's PCRs are not what the boot log leads to"
+"""The one reason of `why_not` that speaks against the boot log and not against the TPM."""
 
 
 def make_credential(endorsement_key: bytes, attestation_key: bytes, secret: bytes) -> bytes:
@@ -53,7 +55,7 @@ def why_not(quote: tpm.Quote, attestation_key: bytes, nonce: bytes, pcrs: Mappin
     if selected != tpm.selection(pcrs):
         reasons.append("the quote covers other PCRs than asked for")
     elif digest != pcr_digest:
-        reasons.append("the TPM's PCRs are not what the boot log leads to")
+        reasons.append(PCRS_DIFFER)
     return tuple(reasons)
 
 
