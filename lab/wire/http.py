@@ -80,7 +80,7 @@ class HttpListener:
     async def open(self) -> None:
         """Start to listen. Port 0 takes a free one and keeps it. Raises OSError where that cannot be."""
         self._server = await asyncio.start_server(
-            self._serve, self.address, self.port, ssl=self.tls, limit=self.limits.header_bytes, backlog=256
+            self._accept, self.address, self.port, ssl=self.tls, limit=self.limits.header_bytes, backlog=256
         )
         self.port = int(self._server.sockets[0].getsockname()[1])
 
@@ -97,12 +97,15 @@ class HttpListener:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is None or self._server is None:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._server is None:  # accepted just before the listener was closed
             _reset(writer)
             return
+        task = asyncio.create_task(self._serve(reader, writer))
         self._connections[task] = writer
+        task.add_done_callback(self._connections.pop)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await self._answer_all(reader, writer, self.new_handler())
         except (OSError, EOFError, TimeoutError):
@@ -110,7 +113,6 @@ class HttpListener:
         except Exception:
             logger.exception("a bug of the lab")
         finally:
-            del self._connections[task]
             writer.close()
 
     async def _answer_all(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler) -> None:

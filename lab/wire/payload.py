@@ -30,6 +30,16 @@ _POWERSHELL: Final = re.compile(r'(?i)^\s*"?(?:[^"\s]*\\)?(?:powershell|pwsh)(?:
 _ENCODED_COMMAND: Final = re.compile(r"(?i)\s-e(?:nc|ncodedcommand)?\s+(?P<base64>[A-Za-z0-9+/=]+)\s*$")
 _LAYERS: Final = 4
 _MODULE_WRAPPERS: Final = frozenset({"module_wrapper", "module_powershell_wrapper"})
+_FILE_SCRIPTS: Final = frozenset(
+    {
+        "powershell_expand_user",
+        "powershell_mkdtemp",
+        "psrp_fetch_file",
+        "psrp_put_file",
+        "winrm_fetch_file",
+        "winrm_put_file",
+    }
+)
 _GZIP_WINDOW: Final = 31
 
 
@@ -121,9 +131,11 @@ def _module(name: str, source: bytes, arguments: Mapping[str, object], environme
     )
 
 
-def _refuse_wrappers(names: list[str]) -> None:
-    """Refuse `async_wrapper`, `become_wrapper`, `coverage_wrapper` and what later releases may add."""
+def _refuse_unsupported(names: list[str]) -> None:
+    """Refuse `async_wrapper`, `become_wrapper`, `coverage_wrapper`, file transfers and what later releases may add."""
     unknown = [name for name in names if name not in _MODULE_WRAPPERS]
+    if set(unknown) & _FILE_SCRIPTS:
+        raise UnsupportedScriptError(f"The lab copies no files over the connection: {', '.join(unknown)}")
     if unknown:
         raise UnsupportedModuleError(
             f"The lab does not support the exec wrapper action {', '.join(unknown)} (async, become and the like)"
@@ -132,7 +144,7 @@ def _refuse_wrappers(names: list[str]) -> None:
 
 def _from_core_2_18(body: bytes) -> Execution:
     payload = _json_object(body, "payload")
-    _refuse_wrappers([_text(name, "actions") for name in _list(payload.get("actions"), "actions")])
+    _refuse_unsupported([_text(name, "actions") for name in _list(payload.get("actions"), "actions")])
     source = _base64(payload.get("module_entry"), "module_entry")
     return _module("", source, _mapping(payload.get("module_args"), "module_args"), payload.get("environment"))
 
@@ -158,7 +170,7 @@ def _from_manifest(bootstrap: Mapping[str, object], body: bytes) -> Execution:
     if not actions:
         raise _PayloadError("actions is empty")
     names = [_text(action.get("name"), "action name").removesuffix(".ps1") for action in actions]
-    _refuse_wrappers(names)
+    _refuse_unsupported(names)
     parameters = _mapping(actions[-1].get("params") or {}, "params")
     script = _text(parameters.get("Script"), "Script")
     scripts = _mapping(manifest.get("scripts"), "scripts")
