@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes PowerShell modules whose functions have the published syntax of Windows' cmdlets and do nothing.
+
+PowerShell's own binder then judges a call by the same facts as the lab's. A stub returns what was bound: the name of the
+parameter set, and of each parameter the type and the text of its value.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from ansible_collections.guarded.fabric.lab.cmdlets.contracts import ALL_SETS, contracts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from ansible_collections.guarded.fabric.lab.cmdlets.contracts import Contract, Parameter, Version
+
+# Types that PowerShell knows on every system; any other is left open.
+_TYPES: Final[Mapping[str, str]] = {
+    "Boolean": "bool",
+    "Byte": "byte",
+    "Char": "char",
+    "CultureInfo": "cultureinfo",
+    "DateTime": "datetime",
+    "Decimal": "decimal",
+    "Double": "double",
+    "Guid": "guid",
+    "Hashtable": "hashtable",
+    "IDictionary": "System.Collections.IDictionary",
+    "IPAddress": "ipaddress",
+    "Int16": "int16",
+    "Int32": "int",
+    "Int64": "long",
+    "PSCredential": "pscredential",
+    "PSObject": "psobject",
+    "ScriptBlock": "scriptblock",
+    "SecureString": "securestring",
+    "Single": "single",
+    "String": "string",
+    "SwitchParameter": "switch",
+    "TimeSpan": "timespan",
+    "UInt16": "uint16",
+    "UInt32": "uint32",
+    "UInt64": "uint64",
+    "Uri": "uri",
+    "Version": "version",
+    "X509Certificate2": "System.Security.Cryptography.X509Certificates.X509Certificate2",
+    "XmlDocument": "xml",
+}
+
+# Every advanced function has these already.
+_COMMON: Final = frozenset(
+    {
+        *("Verbose", "Debug", "ErrorAction", "WarningAction", "InformationAction", "ErrorVariable", "WarningVariable"),
+        *("InformationVariable", "OutVariable", "OutBuffer", "PipelineVariable", "WhatIf", "Confirm"),
+    }
+)
+
+_BODY: Final = """\
+  process {
+    $bound = [ordered]@{}
+    foreach ($name in $PSBoundParameters.Keys) {
+      $value = $PSBoundParameters[$name]
+      $bound[$name] = @{
+        Type = if ($null -eq $value) { '' } else { $value.PSObject.TypeNames[0] }
+        Text = if ($value -is [array]) { $value -join ',' } else { [string]$value }
+      }
+    }
+    $stub = @{ Cmdlet = $MyInvocation.MyCommand.Name; Set = $PSCmdlet.ParameterSetName; Bound = $bound }
+    [pscustomobject]($stub + @{ RawData = [byte[]](1, 2, 3); FullName = $PSCommandPath })
+  }
+}
+"""
+
+
+def write_modules(folder: Path, version: Version, modules: Iterable[str]) -> None:
+    """Write one module of stubs into `folder` for each of the Windows modules; existing ones are written anew."""
+    for module in modules:
+        known = [item for item in contracts(version) if item.module == module]
+        place = folder / module
+        place.mkdir(parents=True, exist_ok=True)
+        names = ", ".join(_quoted(item.name) for item in known)
+        # Without the list of functions, PowerShell would not find the module of a cmdlet.
+        place.joinpath(f"{module}.psd1").write_text(
+            f"@{{ RootModule = {_quoted(module + '.psm1')}; ModuleVersion = '1.0.0'; FunctionsToExport = @({names}) }}\n"
+        )
+        place.joinpath(f"{module}.psm1").write_text(_module(known))
+
+
+def _module(known: Iterable[Contract]) -> str:
+    stubs = [Stub(item) for item in known]
+    enums = sorted({text for item in stubs for text in item.enums})
+    return "".join([*enums, *(item.text for item in stubs)])
+
+
+class Stub:
+    """A function that stands for a cmdlet: its text, and the enums that its parameters need."""
+
+    def __init__(self, known: Contract) -> None:
+        self.enums: set[str] = set()
+        self.text = "".join(self._lines(known))
+
+    def _lines(self, known: Contract) -> Iterator[str]:
+        settings = ["PositionalBinding = $false"]
+        if known.default_set:
+            settings.append(f"DefaultParameterSetName = {_quoted(known.default_set)}")
+        if known.should_process:
+            settings.append("SupportsShouldProcess = $true")
+        yield f"function {known.name} {{\n  [CmdletBinding({', '.join(settings)})]\n  param(\n"
+        members = {name for item in known.sets for name in item.places} - _COMMON
+        yield ",\n".join(
+            f"    {self._parameter(known, parameter)}" for name, parameter in known.parameters.items() if name in members
+        )
+        yield f"\n  )\n{_BODY}"
+
+    def _parameter(self, known: Contract, parameter: Parameter) -> str:
+        attributes = []
+        for item in known.sets:
+            place = item.places.get(parameter.name)
+            if place is None:
+                continue
+            facts = []
+            if item.name != ALL_SETS:
+                facts.append(f"ParameterSetName = {_quoted(item.name)}")
+            if place.mandatory:
+                facts.append("Mandatory = $true")
+            if place.position is not None:
+                facts.append(f"Position = {place.position}")
+            if "ByValue" in parameter.pipeline:
+                facts.append("ValueFromPipeline = $true")
+            if "ByPropertyName" in parameter.pipeline:
+                facts.append("ValueFromPipelineByPropertyName = $true")
+            attributes.append(f"[Parameter({', '.join(facts)})]")
+        if parameter.aliases:
+            attributes.append(f"[Alias({', '.join(map(_quoted, parameter.aliases))})]")
+        attributes.append(self._type(parameter))
+        return f"{''.join(attributes)}${{{parameter.name}}}"
+
+    def _type(self, parameter: Parameter) -> str:
+        element = parameter.type.removesuffix("[]")
+        array = parameter.type[len(element) :]
+        if nullable := re.fullmatch(r"Nullable\[(\w+)\]", element):
+            return f"[Nullable[{_TYPES[nullable[1]]}]]"
+        values = parameter.accepted_values
+        names = all(re.fullmatch(r"[A-Za-z_]\w*", value) for value in values)
+        if values and names and element not in _TYPES:
+            enum = f"Stub_{element}_{'_'.join(values)}"
+            self.enums.add(f"enum {enum} {{ {'; '.join(values)} }}\n")
+            return f"[{enum}{array}]"
+        accepted = f"[ValidateSet({', '.join(map(_quoted, values))})]" if values and element == "String" else ""
+        return f"{accepted}[{_TYPES[element]}{array}]" if element in _TYPES else accepted
+
+
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("'", "''")
+    return f"'{escaped}'"
