@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A code integrity policy (App Control for Business, "SIPolicy") as data, whatever file it came from.
 
-Lists refer to each other by index, as the binary form does. Names and IDs that only the XML form knows are kept where they
-are known, and never count when policies are compared.
-Sources: cipolicy.xsd of the App Control tools; mattifestation/WDACTools CIPolicyParser.psm1; Microsoft's page on policy rules.
+Lists refer to each other by index, as the binary form does. Names and IDs that only the XML form knows are kept where
+they are known, and never count when policies are compared.
+Sources: cipolicy.xsd of the App Control tools; mattifestation/WDACTools CIPolicyParser.psm1; Microsoft's page on policy
+rules.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ TAGGING_POLICY: Final = "AppID Tagging Policy"
 
 @dataclass(frozen=True)
 class RuleOption:
-    """A rule option: its name in XML, its number in Set-RuleOption (None: it has none), its bit (0: it is a setting)."""
+    """A rule option: its name in XML, its number in Set-RuleOption (None: it has none), its bit (0: a setting)."""
 
     name: str
     number: int | None
@@ -146,7 +147,7 @@ class Scenario:
 SettingValue: TypeAlias = bool | int | bytes | str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Setting:
     """A secure setting. The type of the value counts: true is not 1."""
 
@@ -154,6 +155,15 @@ class Setting:
     key: str
     value_name: str
     value: SettingValue
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Setting) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def _identity(self) -> tuple[object, ...]:
+        return self.provider, self.key, self.value_name, self.value, type(self.value)
 
 
 ApplicationSettingValue: TypeAlias = bool | str | tuple[str, ...]
@@ -180,8 +190,8 @@ class ApplicationSettings:
 class Policy:
     """A code integrity policy.
 
-    `options` are the option bits without the two highest ones; `supplemental` is bit 30. `type_id` equals `base_policy_id`
-    in every policy the Windows cmdlets make, and is kept apart because the binary form stores both.
+    `options` are the option bits without the two highest ones; `supplemental` is bit 30. `type_id` equals
+    `base_policy_id` in every policy the Windows cmdlets make, and is kept apart because the binary form stores both.
     """
 
     version: int
