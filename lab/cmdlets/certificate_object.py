@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cryptography import x509
-
 from ansible_collections.guarded.fabric.lab.world.endorsement import thumbprint
+from cryptography import x509
 
 from .registry import PSObject
 

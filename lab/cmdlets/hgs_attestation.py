@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Windows module HgsAttestation: what an HGS administrator trusts.
 
-PolicyVersion: the reference publishes PolicyVersion1503 and PolicyVersion1704, the guides write v1 and v2; that they mean
-the same is inferred. Stage is "reserved for future use" in the reference and refused here. Which property shows a
+PolicyVersion: the reference publishes PolicyVersion1503 and PolicyVersion1704, the guides write v1 and v2; that they
+mean the same is inferred. Stage is "reserved for future use" in the reference and refused here. Which property shows a
 policy's state is not public: `PolicyState` is the lab's choice.
 """
 
@@ -186,7 +186,7 @@ def _version(state: AttestationState, p: Bound) -> PolicyVersion:
 def _refusals(name: str) -> Iterator[None]:
     try:
         yield
-    except attestation.Refused as refusal:
+    except attestation.RefusedError as refusal:
         raise CmdletError(str(refusal), f"{refusal.reason},{name}", refusal.category) from refusal
 
 
@@ -216,7 +216,7 @@ def _add_policy(
     name: str,
     add: Callable[[AttestationState, str, bytes, PolicyVersion], AttestationPolicy],
 ) -> PSObject:
-    """Register the content of a file or of a byte array; a file gives its policy the file's name unless one is given."""
+    """Register the content of a file or byte array; without a name, a policy is named as its file (lab only)."""
     state = _service(session, p)
     data = p.data("InputObject") if "InputObject" in p else file_parameters.content(session.machine, p.text("Path"))
     with _refusals(name):

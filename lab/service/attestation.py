@@ -12,12 +12,11 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
-
 from ansible_collections.guarded.fabric.lab.world import endorsement
 from ansible_collections.guarded.fabric.lab.world.attestation_exchange import Attempt, Continue, Denied, advance
 from ansible_collections.guarded.fabric.lab.world.attestation_protocol import OperationMode, ProvidedContent
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from . import attestation_messages as messages
 from .routes import Reply, route
@@ -141,7 +140,12 @@ def _read_v2(body: bytes) -> Attempt:
     except ValueError:
         raise messages.PayloadError("the endorsement key certificate is none") from None
     return Attempt(
-        message.session, "v2", key, message.requested, message.provided.get(ProvidedContent.RTPM_CONTEXT)
+        message.session,
+        "v2",
+        key,
+        message.requested,
+        message.provided.get(ProvidedContent.RTPM_CONTEXT),
+        message.provided.get(ProvidedContent.VIRTUAL_SECURE_MODE_IDENTITY_KEY),
     )
 
 

@@ -14,7 +14,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ..world.attestation_protocol import TYPE_HINT, OperationMode, ProvidedContent, ResultType
+from ansible_collections.guarded.fabric.lab.world.attestation_protocol import (
+    TYPE_HINT,
+    OperationMode,
+    ProvidedContent,
+    ResultType,
+)
 
 if TYPE_CHECKING:
     from uuid import UUID

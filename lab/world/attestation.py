@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What an attestation service trusts: TPM identities, baselines, code integrity policies, and its built-in policies.
 
-WSD guarded-fabric-tpm-trusted-attestation-capturing-hardware and guarded-fabric-manage-hgs say what is accepted and what
-is an error. Names are compared as PowerShell does, without regard to case. The words of an error are Microsoft's only
-where `UNTRUSTED_ROOT` says so; the others are the lab's.
+WSD guarded-fabric-tpm-trusted-attestation-capturing-hardware and guarded-fabric-manage-hgs say what is accepted and
+what is an error. Names are compared as PowerShell does, without regard to case. The words of an error are Microsoft's
+only where `UNTRUSTED_ROOT` says so; the others are the lab's.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from ansible_collections.guarded.fabric.plugins.module_utils import si_policy_binary, tcg_log
+from ansible_collections.guarded.fabric.plugins.module_utils import si_policy_binary, sipa, tcg_log
 from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
 
 from . import endorsement
@@ -35,7 +35,7 @@ _MOST_EVENTS: Final = 2000
 """The oldest are dropped, as an event log of limited size does."""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The service does not take it; `category` is the name of PowerShell's ErrorCategory, `reason` a short name."""
 
     def __init__(self, message: str, reason: str, category: str) -> None:
@@ -66,10 +66,10 @@ def find_host(state: AttestationState, endorsement_key: bytes, version: PolicyVe
 def add_host(state: AttestationState, host: TpmHost) -> TpmHost:
     """Register a TPM identity. Refused where its name or its key is already there."""
     if host.name.lower() in state.hosts:
-        raise Refused(f"A TPM host named '{host.name}' already exists.", "HostAlreadyExists", "ResourceExists")
+        raise RefusedError(f"A TPM host named '{host.name}' already exists.", "HostAlreadyExists", "ResourceExists")
     same = next((known for known in state.hosts.values() if known.identifier == host.identifier), None)
     if same is not None and same.policy_version == host.policy_version:
-        raise Refused(
+        raise RefusedError(
             f"The TPM identifier {host.identifier} is already registered as '{same.name}'.",
             "IdentifierAlreadyExists",
             "ResourceExists",
@@ -84,20 +84,20 @@ def check_endorsement_certificate(
     """Refuse a TPM identity whose certificate is missing, belongs to another key or chains to no trusted vendor."""
     certificate = host.endorsement_certificate
     if certificate is None:
-        raise Refused(
+        raise RefusedError(
             f"The platform identifier of '{host.name}' has no endorsement key certificate, "
             f"which policy version {host.policy_version} needs.",
             "EndorsementKeyCertificateMissing",
             "InvalidData",
         )
     if endorsement.key_of(certificate) != host.endorsement_key:
-        raise Refused(
+        raise RefusedError(
             f"The endorsement key certificate in the platform identifier of '{host.name}' is for another key.",
             "EndorsementKeyCertificateMismatch",
             "InvalidData",
         )
     if not endorsement.is_trusted(certificate, roots, intermediates, now):
-        raise Refused(
+        raise RefusedError(
             UNTRUSTED_ROOT.format(thumbprint=endorsement.thumbprint(certificate)), "UntrustedRoot", "SecurityError"
         )
 
@@ -105,7 +105,7 @@ def check_endorsement_certificate(
 def remove_host(state: AttestationState, name: str) -> None:
     """Forget a TPM identity."""
     if state.hosts.pop(name.lower(), None) is None:
-        raise Refused(f"No TPM host named '{name}' was found.", "HostNotFound", "ObjectNotFound")
+        raise RefusedError(f"No TPM host named '{name}' was found.", "HostNotFound", "ObjectNotFound")
 
 
 def add_baseline(state: AttestationState, name: str, log: bytes, version: PolicyVersion) -> AttestationPolicy:
@@ -113,7 +113,7 @@ def add_baseline(state: AttestationState, name: str, log: bytes, version: Policy
     try:
         tcg_log.parse(log)
     except FormatError as error:
-        raise Refused(f"The data is not a TCG log. {error}", "InvalidTcgLog", "InvalidData") from error
+        raise RefusedError(f"The data is not a TCG log. {error}", "InvalidTcgLog", "InvalidData") from error
     return _add_policy(state, AttestationPolicy(name, BASELINE, "Enabled", version, log))
 
 
@@ -124,7 +124,7 @@ def add_code_integrity_policy(
     try:
         si_policy_binary.read(policy)
     except FormatError as error:
-        raise Refused(
+        raise RefusedError(
             f"The data is not a code integrity policy. {error}", "InvalidCodeIntegrityPolicy", "InvalidData"
         ) from error
     return _add_policy(state, AttestationPolicy(name, CODE_INTEGRITY, "Enabled", version, policy))
@@ -135,21 +135,31 @@ def add_dump_key(state: AttestationState, name: str, digest: bytes, version: Pol
     return _add_policy(state, AttestationPolicy(name, DUMP_KEY, "Enabled", version, digest))
 
 
+def add_dump_key_of_log(state: AttestationState, name: str, log: bytes, version: PolicyVersion) -> AttestationPolicy:
+    """Register the key that crash dumps were encrypted to when a TPM baseline was captured."""
+    try:
+        records = list(sipa.flatten(sipa.measurements(tcg_log.parse(log))))
+    except FormatError as error:
+        raise RefusedError(f"The data is not a TCG log. {error}", "InvalidTcgLog", "InvalidData") from error
+    digests = [record.value for record in records if record.name == "DumpEncryptionKeyDigest"]
+    if not digests or not isinstance(digests[-1], bytes):
+        raise RefusedError("The TCG log has no dump encryption key.", "DumpKeyMissing", "InvalidData")
+    return add_dump_key(state, name, digests[-1], version)
+
+
 def find_policy(state: AttestationState, name: str) -> AttestationPolicy:
     """Return a policy by name; refused where there is none."""
     try:
         return state.policies[name.lower()]
     except KeyError:
-        raise Refused(f"No policy named '{name}' was found.", "PolicyNotFound", "ObjectNotFound") from None
+        raise RefusedError(f"No policy named '{name}' was found.", "PolicyNotFound", "ObjectNotFound") from None
 
 
-def set_policy_state(
-    state: AttestationState, name: str, wanted: Literal["Enabled", "Disabled"]
-) -> AttestationPolicy:
+def set_policy_state(state: AttestationState, name: str, wanted: Literal["Enabled", "Disabled"]) -> AttestationPolicy:
     """Switch a policy on or off; refused for a locked one."""
     policy = find_policy(state, name)
     if policy.state == "Locked":
-        raise Refused(
+        raise RefusedError(
             f"The policy '{policy.name}' is locked and cannot be changed.", "PolicyLocked", "PermissionDenied"
         )
     changed = replace(policy, state=wanted)
@@ -161,12 +171,14 @@ def remove_policy(state: AttestationState, name: str) -> None:
     """Forget a policy of an administrator; refused for a built-in one (lab only: the documents are silent)."""
     policy = find_policy(state, name)
     if policy.name.lower() in BY_NAME:
-        raise Refused(f"The policy '{policy.name}' is built in and cannot be removed.", "PolicyBuiltIn", "PermissionDenied")
+        raise RefusedError(
+            f"The policy '{policy.name}' is built in and cannot be removed.", "PolicyBuiltIn", "PermissionDenied"
+        )
     del state.policies[name.lower()]
 
 
 def _add_policy(state: AttestationState, policy: AttestationPolicy) -> AttestationPolicy:
     if policy.name.lower() in state.policies:
-        raise Refused(f"A policy named '{policy.name}' already exists.", "PolicyAlreadyExists", "ResourceExists")
+        raise RefusedError(f"A policy named '{policy.name}' already exists.", "PolicyAlreadyExists", "ResourceExists")
     state.policies[policy.name.lower()] = policy
     return policy

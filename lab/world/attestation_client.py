@@ -22,6 +22,7 @@ from .attestation_protocol import OperationMode
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from .attestation_conversation import Send
     from .clock import Clock
     from .model import Machine, World
 
@@ -35,7 +36,7 @@ _MODE_NAMES: Final = {
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attestation: with which service, how it ended, which mode the service has; `answered` is False if it did not."""
+    """One attestation: with which service, how it ended, which mode the service has, whether it answered at all."""
 
     url: str
     finding: Finding
@@ -55,8 +56,6 @@ def attempt(world: World, clock: Clock, machine: Machine, url: str) -> Attempt:
         info = ask_info(send)
         mode = info.mode
         finding = _show_evidence(send, machine, info.level)
-        if finding.certificate is not None and not _is_ours(machine, finding.certificate):
-            raise ProtocolError("the certificate is for another host")
     except network.NetworkError:
         return Attempt(url, Finding("TransientError"), answered=False)
     except ProtocolError:
@@ -123,4 +122,8 @@ def _is_ours(machine: Machine, certificate: bytes) -> bool:
 def _show_evidence(send: Send, machine: Machine, level: int) -> Finding:
     if machine.tpm is None or not machine.tpm.ready or machine.boot is None:
         return Finding("TpmError")
-    return attest_by_tpm(send, Evidence(machine.tpm, machine.boot.log), 1 if machine.version == "2016" else level)
+    evidence = Evidence(machine.tpm, machine.boot.log)
+    finding = attest_by_tpm(send, evidence, 1 if machine.version == "2016" else level)
+    if finding.certificate is not None and not _is_ours(machine, finding.certificate):
+        raise ProtocolError("the certificate is for another host")
+    return finding

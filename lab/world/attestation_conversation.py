@@ -54,7 +54,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Finding:
-    """How an attempt ended: AttestationStatus and AttestationSubstatus by name, the certificate (DER) where it passed."""
+    """How an attempt ended: AttestationStatus, AttestationSubstatus, and the certificate (DER) where it passed."""
 
     status: str
     substatus: tuple[str, ...] = ()
@@ -66,17 +66,14 @@ def ask_info(send: Send) -> ServiceInfo:
     """Ask for mode and version."""
     reply = _read(send("GET", "/Getinfo", b""))
     levels = reply.members.get("SupportedFunctionalLevels")
-    mode, level = reply.members.get("OperationMode"), reply.members.get("FunctionalLevel")
+    level = reply.members.get("FunctionalLevel")
     if reply.name != "ServiceInfoReply" or not isinstance(levels, list) or not isinstance(level, int):
         raise ProtocolError("Getinfo did not answer with ServiceInfoReply")
-    try:
-        return ServiceInfo(OperationMode(mode), level)
-    except ValueError:
-        raise ProtocolError(f"unknown OperationMode {mode!r}") from None
+    return ServiceInfo(_mode(reply, "OperationMode"), level)
 
 
 def attest_by_tpm(send: Send, evidence: Evidence, level: int) -> Finding:
-    """Attest with version 2 where service, host and TPM can; with version 1 where they cannot or are not known there."""
+    """Attest with version 2 where service and TPM can, with version 1 where not or where version 2 does not know it."""
     certificate = evidence.tpm.ek_certificate
     if level >= _VERSION_2 and certificate is not None:
         finding = _repeated(lambda: _attest_v2(send, evidence, certificate))
@@ -180,7 +177,7 @@ def _conclude(reply: _Reply) -> Finding | None:
     if reply.name == "PolicyEvaluationErrorReply":
         return Finding("InsecureHostConfiguration", _failed_policies(reply))
     if reply.name == "OperationModeErrorReply":
-        return Finding("UnauthorizedHost", expected_mode=_expected_mode(reply))
+        return Finding("UnauthorizedHost", expected_mode=_mode(reply, "ExpectedOperationMode"))
     try:
         return _REFUSALS[reply.name]
     except KeyError:
@@ -229,11 +226,11 @@ def _policy_guid(reason: object) -> uuid.UUID:
         raise ProtocolError("the reason in an EvaluationLog is no GUID") from None
 
 
-def _expected_mode(reply: _Reply) -> OperationMode:
-    try:
-        return OperationMode(reply.members.get("ExpectedOperationMode"))
-    except ValueError:
-        raise ProtocolError("OperationModeErrorReply does not say which mode it expects") from None
+def _mode(reply: _Reply, member: str) -> OperationMode:
+    number = reply.members.get(member)
+    if not isinstance(number, int) or number not in set(OperationMode):
+        raise ProtocolError(f"{member} of {reply.name} is no operation mode")
+    return OperationMode(number)
 
 
 def _read(body: bytes) -> _Reply:

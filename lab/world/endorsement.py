@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
@@ -13,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
 ROOT_STORE: Final = r"localmachine\trustedtpm_rootca"
 INTERMEDIATE_STORE: Final = r"localmachine\trustedtpm_intermediateca"
@@ -29,8 +29,10 @@ def identifier(endorsement_key: bytes) -> str:
 
 def key_of(certificate: bytes) -> bytes:
     """Return the public key of an endorsement certificate as DER; ValueError where it is no certificate with a key."""
-    return x509.load_der_x509_certificate(certificate).public_key().public_bytes(
-        Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+    return (
+        x509.load_der_x509_certificate(certificate)
+        .public_key()
+        .public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     )
 
 

@@ -13,7 +13,7 @@ _FULL_PATH: Final = re.compile(r"[a-z]:\\[^<>:\"|?*\0]+")
 
 
 class BadPathError(ValueError):
-    """Not a full path to a file, such as C:\\exchange\\host.xml."""
+    """Not a full path of a file: a drive, folders and a name."""
 
 
 def key(path: str) -> str:

@@ -44,9 +44,7 @@ def new_signer(now: datetime) -> Certificate:
     )
     return Certificate(
         certificate.public_bytes(serialization.Encoding.DER),
-        key.private_bytes(
-            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ),
+        key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
     )
 
 
