@@ -219,7 +219,12 @@ def covers_data(event: Event, algorithm: int) -> bool | None:
     """Say if the digest in bank `algorithm` is the hash of the event's data; None if unknown."""
     if algorithm not in event.digests or algorithm_name(algorithm) not in hashlib.algorithms_available:
         return None
-    return event.digests[algorithm] == _hasher(algorithm)(event.data)
+    return event.digests[algorithm] == hash_of(event.data, algorithm)
+
+
+def hash_of(data: bytes, algorithm: int) -> bytes:
+    """Return the hash of `data`. Raises FormatError if this Python cannot compute it."""
+    return _hasher(algorithm)(data)
 
 
 def _first_head(data: bytes) -> tuple[int, int, bytes, int]:
