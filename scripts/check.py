@@ -16,6 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".venv" / "bin"
+OURS = {"ANSIBLE_HOME"}  # set by the Makefile
 PACKAGE = "ansible_collections.guarded.fabric"
 
 
@@ -79,12 +80,8 @@ def run(check: Check) -> Outcome:
 
 def environment() -> dict[str, str]:
     """Return the environment of the checks: the tools of .venv first, none of the user's Ansible settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-    return {
-        **kept,
-        "PATH": f"{TOOLS}{os.pathsep}{kept['PATH']}",
-        "ANSIBLE_HOME": str(ROOT / ".build" / "ansible-home"),
-    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_") or name in OURS}
+    return {**kept, "PATH": f"{TOOLS}{os.pathsep}{kept['PATH']}"}
 
 
 def verdict(outcome: Outcome) -> str:

@@ -11,9 +11,9 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from ansible_collections.guarded.fabric.scripts.tracked_files import ROOT, tracked_files
+
 HOME = ROOT / ".build" / "sanity"
 TREE = HOME / "ansible_collections" / "guarded" / "fabric"
 # Not among them: validate-modules and pslint need a PowerShell on PATH, shellcheck a shellcheck; pylint takes longer
@@ -41,20 +41,13 @@ TESTS = (
 )
 
 
-def files() -> list[str]:
-    """Return the paths of all files that git tracks or would track."""
-    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listing, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.split("\0")
-    return [name for name in names if name and (ROOT / name).exists()]
-
-
 def copy_tree() -> None:
     """Lay the files out as ansible-test wants them; git's own folder of an earlier run stays."""
     TREE.mkdir(parents=True, exist_ok=True)
     for entry in TREE.iterdir():
         if entry.name != ".git":
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-    for name in files():
+    for name in tracked_files():
         target = TREE / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target, follow_symlinks=False)
