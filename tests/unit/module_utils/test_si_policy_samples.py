@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Published code integrity policies, in the directory `sipolicy` of what GUARDED_FABRIC_SAMPLES names."""
+"""Published code integrity policies, in `formats/sipolicy` of the directory that GUARDED_FABRIC_SAMPLES names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.guarded.fabric.plugins.module_utils import si_policy_bi
 from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
 from ansible_collections.guarded.fabric.plugins.module_utils.si_policy_comparison import content_equal, differences
 
-SAMPLES = Path(os.environ.get("GUARDED_FABRIC_SAMPLES", "/nonexistent")) / "sipolicy"
+SAMPLES = Path(os.environ.get("GUARDED_FABRIC_SAMPLES", "/nonexistent")) / "formats" / "sipolicy"
 pytestmark = pytest.mark.skipif(
     not SAMPLES.is_dir(), reason="published policies are not in the repository; GUARDED_FABRIC_SAMPLES is not set"
 )
