@@ -2,17 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Cmdlet calls as data, and what comes back from them.
 
-A call never holds PowerShell text made from a user's value: parameters are JSON values or one of the tagged values below,
-and the module `invoke_cmdlets` hands them to the cmdlet as they are.
+A call never holds PowerShell text made from a user's value: a parameter is plain data or one of the values below, and
+the module `invoke_cmdlets` hands it to the cmdlet as it is.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Union
+from typing import TypeAlias
 
 ANY_ERROR = "*"
 """In `Call.accept`: whatever error the cmdlet raises is an answer."""
@@ -63,18 +61,18 @@ class Bytes:
     name: str
 
 
-Value = Union[
-    None, bool, int, str, Ref, Secret, Credential, File, Bytes, Sequence["Value"], Mapping[str, "Value"]
-]
+Value: TypeAlias = (
+    "bool | int | str | Ref | Secret | Credential | File | Bytes | Sequence[Value] | Mapping[str, Value] | None"
+)
 
 
 @dataclass(frozen=True)
 class Call:
     """One cmdlet call.
 
-    `id` names the result for `Ref` and for `Results`; `select` are the properties wanted of each object that comes back (dotted
-    names walk into properties); `attach` are properties that name a file whose bytes are wanted; `accept` are error ids
-    that are an answer and no failure; `changes` says that the call changes something.
+    `id` names the result for `Ref` and for `Results`; `select` are the properties wanted of each object that comes back
+    (dotted names walk into properties); `attach` are properties that name a file whose bytes are wanted; `accept` are
+    error ids that are an answer and no failure; `changes` says that the call changes something.
     """
 
     cmdlet: str
@@ -86,9 +84,9 @@ class Call:
     changes: bool = False
 
 
-def changing(cmdlet: str, parameters: Mapping[str, Value], *, id: str = "", select: tuple[str, ...] = ()) -> Call:
-    """Return a call that changes the host."""
-    return Call(cmdlet, parameters, id=id, select=select, changes=True)
+def changing(cmdlet: str, parameters: Mapping[str, Value], result: str = "") -> Call:
+    """Return a call that changes the host; `result` names what it gives for a later Ref."""
+    return Call(cmdlet, parameters, id=result, changes=True)
 
 
 @dataclass(frozen=True)
@@ -98,43 +96,7 @@ class Restart:
     reason: str
 
 
-Step = Union[Call, Restart]
-
-
-def _encode(value: Value) -> object:
-    if isinstance(value, Ref):
-        return {"$ref": ".".join((value.call, *value.path))}
-    if isinstance(value, Secret):
-        return {"$secret": value.text}
-    if isinstance(value, Credential):
-        return {"$credential": {"username": value.username, "password": value.password.text}}
-    if isinstance(value, Bytes):
-        return {"$bytes": base64.b64encode(value.content).decode()}
-    if isinstance(value, File):
-        _stem, dot, ending = value.name.rpartition(".")
-        content = base64.b64encode(value.content).decode()
-        return {"$file": {"content": content, "suffix": dot + ending if dot else ""}}
-    if isinstance(value, Mapping):
-        return {str(name): _encode(item) for name, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_encode(item) for item in value]
-    # Ansible's tagged strings are a subclass; the wire carries the plain text.
-    return str(value) if isinstance(value, str) else value
-
-
-def to_wire(call: Call) -> dict[str, object]:
-    """Return a call in the form that the module `invoke_cmdlets` documents for `calls`."""
-    wire: dict[str, object] = {
-        "id": call.id,
-        "cmdlet": call.cmdlet,
-        "parameters": {name: _encode(value) for name, value in call.parameters.items()},
-    }
-    for name in ("select", "attach", "accept"):
-        if getattr(call, name):
-            wire[name] = list(getattr(call, name))
-    if call.changes:
-        wire["changes"] = True
-    return wire
+Step: TypeAlias = Call | Restart
 
 
 def _prefixed_value(value: Value, prefix: str) -> Value:
@@ -151,10 +113,6 @@ def prefixed(call: Call, prefix: str) -> Call:
     """Return the call with its id, and the ids it refers to, made unique within a batch."""
     parameters = {name: _prefixed_value(value, prefix) for name, value in call.parameters.items()}
     return replace(call, id=prefix + call.id, parameters=parameters)
-
-
-class AnswerError(ValueError):
-    """A host answered something that is no answer of `invoke_cmdlets`."""
 
 
 @dataclass(frozen=True)
@@ -217,79 +175,3 @@ class Results:
     def part(self, prefix: str) -> Results:
         """Return the outcomes whose id starts with the prefix, under the rest of their id."""
         return Results({name[len(prefix) :]: item for name, item in self.outcomes.items() if name.startswith(prefix)})
-
-
-def _decode(value: object) -> object:
-    if isinstance(value, Mapping):
-        if set(value) == {"$bytes"}:
-            return _from_base64(value["$bytes"])
-        return {str(name): _decode(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_decode(item) for item in value]
-    return value
-
-
-def _from_base64(text: object) -> bytes:
-    if not isinstance(text, str):
-        message = "bytes are not base64 text"
-        raise AnswerError(message)
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        message = "bytes are not base64 text"
-        raise AnswerError(message) from error
-
-
-def _list(entry: Mapping[object, object], name: str) -> list[object]:
-    value = entry.get(name, [])
-    if not isinstance(value, list):
-        message = f"{name!r} of a result is no list"
-        raise AnswerError(message)
-    return value
-
-
-def _mapping(entry: Mapping[object, object], name: str) -> Mapping[object, object]:
-    value = entry.get(name, {})
-    if not isinstance(value, Mapping):
-        message = f"{name!r} of a result is no object"
-        raise AnswerError(message)
-    return value
-
-
-def _outcome(entry: Mapping[object, object]) -> Outcome:
-    error: CallError | None = None
-    raised = entry.get("error")
-    if isinstance(raised, Mapping):
-        error = CallError(
-            id=str(raised.get("id", "")),
-            category=str(raised.get("category", "")),
-            message=str(raised.get("message", "")),
-            accepted=bool(entry.get("accepted", False)),
-        )
-    elif raised is not None:
-        message = "'error' of a result is no object"
-        raise AnswerError(message)
-    return Outcome(
-        output=tuple(_decode(item) for item in _list(entry, "output")),
-        attachments={str(name): _from_base64(content) for name, content in _mapping(entry, "attachments").items()},
-        warnings=tuple(str(item) for item in _list(entry, "warnings")),
-        error=error,
-    )
-
-
-def from_wire(answer: Mapping[str, object]) -> Results:
-    """Read the answer of `invoke_cmdlets`.
-
-    Raises AnswerError where it has another shape: a host is not trusted to answer well.
-    """
-    entries = answer.get("results")
-    if not isinstance(entries, list):
-        message = "there is no list of results"
-        raise AnswerError(message)
-    outcomes: dict[str, Outcome] = {}
-    for entry in entries:
-        if not isinstance(entry, Mapping) or not isinstance(entry.get("id"), str):
-            message = "a result has no id"
-            raise AnswerError(message)
-        outcomes[str(entry["id"])] = _outcome(entry)
-    return Results(outcomes)

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The exchange directory: what crosses the boundary between two trust domains, one file per artifact.
 
-Beside each artifact lies a sidecar that says where it came from, when, its SHA-256, and who approved it. An artifact whose
-sidecar does not match it is refused. Files are written to a temporary name and renamed, so that a reader sees the old
-content or the new one.
+Beside each artifact lies a sidecar that says where it came from, when, its SHA-256, and who approved it. An artifact
+whose sidecar does not match it is refused. Files are written to a temporary name and renamed, so that a reader sees the
+old content or the new one.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Sidecar:
 
 @dataclass(frozen=True)
 class Artifact:
-    """An artifact of the exchange directory. `content` is None where check mode looks ahead to one that is not there yet."""
+    """An artifact. `content` is None where check mode looks ahead to one that is not there yet."""
 
     path: str
     content: bytes | None = field(repr=False)

@@ -5,12 +5,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .calls import Call, Step, prefixed
 from .problems import FabricError, Kind, Owner, Problem
 from .resource import Item, Option, Resource, Role, State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 DUPLICATE = Kind(
     "GF-CFG-001",
@@ -81,9 +84,7 @@ def _changes(resource: Resource, before: Item | None, after: Item | None) -> boo
 
 
 def _with_defaults(resource: Resource, item: Item) -> Item:
-    defaults = {
-        option.name: option.default for option in _options(resource, Role.STATE) if option.default is not None
-    }
+    defaults = {option.name: option.default for option in _options(resource, Role.STATE) if option.default is not None}
     return {**defaults, **item}
 
 

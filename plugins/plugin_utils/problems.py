@@ -38,7 +38,8 @@ class Problem:
     def __str__(self) -> str:
         """Say it in one sentence a person can act on."""
         detail = f" ({self.detail})" if self.detail else ""
-        return f"{self.kind.id} [{self.kind.owner.value}] {self.thing}: {self.kind.title}{detail}. Next: {self.kind.next_step}"
+        kind = self.kind
+        return f"{kind.id} [{kind.owner.value}] {self.thing}: {kind.title}{detail}. Next: {kind.next_step}"
 
 
 class FabricError(Exception):

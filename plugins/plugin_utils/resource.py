@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What a resource is: a table of options, and the few functions that only it can know.
 
-A resource describes one kind of thing of a guarded fabric. `observe` says which cmdlets read it, `read` turns their output
-into state, `change` says which cmdlets lead from one state of an item to another. All three are pure; planning, check
-mode, diff and rendering follow from them.
+A resource describes one kind of thing of a guarded fabric. `observe` says which cmdlets read it, `read` turns their
+output into state, `change` says which cmdlets lead from one state of an item to another. All three are pure;
+planning, check mode, diff and rendering follow from them.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class Role(Enum):
 class Option:
     """A row of a resource's table, in the terms of Ansible's argument spec.
 
-    `artifact` makes a path option stand for a file of the exchange directory, which is loaded and checked before anything
-    is planned; `approval` refuses one that nobody approved. `same` compares the value before with the value wanted where
-    plain equality is too strict (Windows ignores case in names).
+    `artifact` makes a path option stand for a file of the exchange directory, which is loaded and checked before
+    anything is planned; `approval` refuses one that nobody approved. `same` compares the value before with the one wanted
+    where plain equality is too strict (Windows ignores case in names).
     """
 
     name: str
@@ -68,8 +68,8 @@ class Reading:
     """What a resource made of its observation.
 
     `state` is what is there. `settling` says why it is not final yet (a service that is still starting); the engine
-    observes again until it is empty or time is up. `missing` names what has to be installed or done first; a run fails on
-    it, a check mode run goes on as if nothing were there, since an earlier task of the same play may bring it.
+    observes again until it is empty or time is up. `missing` names what has to be installed or done first; a run fails
+    on it, a check mode run goes on as if nothing were there, since an earlier task of the same play may bring it.
     """
 
     state: State
@@ -91,7 +91,7 @@ class Resource:
 
     name: the module's name. owner: the trust domain whose machine it runs on.
     observe(config): reading calls, each with an id. read(results, config): what they say.
-    change(before, after): steps from one to the other; before None creates, after None removes. `after` also holds the inputs.
+    change(before, after): steps from one to the other; before None creates, after None removes; `after` has inputs too.
     refuse(before, after): why this change must not be tried.
     single: there is one such thing on a machine and `config` is a mapping instead of a list.
     """

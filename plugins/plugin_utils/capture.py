@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Capturing artifacts: what a host or a tenant's machine yields goes into the exchange directory.
+
+A capture reads the machine in one execution. What is new is written; what means the same as the artifact already there
+is left alone, byte for byte; what differs is written beside it as a candidate and never replaces what somebody approved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, TypeAlias
+
+from .calls import Call, Results
+from .engine import Answer, Execute, Need, failure_of, results_of
+from .exchange import ARTIFACT_MISSING, Artifact, ArtifactKind, artifact_path, fingerprint, load, save
+from .problems import FabricError, Kind, Owner, Problem
+from .rendering import render
+from .resource import Item, Option
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CANDIDATE = ".candidate"
+"""Between an artifact's name and its ending: captured, different from the one in use."""
+
+CAPTURE_FAILED = Kind(
+    "GF-CAP-001",
+    Owner.CONTROLLER,
+    "could not be captured",
+    "read the message, put right what it names, and run again; nothing was written",
+)
+
+
+class Status(Enum):
+    """How a captured artifact relates to the one in the exchange directory."""
+
+    NEW = "new"
+    UNCHANGED = "unchanged"
+    CANDIDATE = "candidate"
+
+
+@dataclass(frozen=True)
+class Captured:
+    """Content for an artifact of that kind and name."""
+
+    kind: ArtifactKind
+    name: str
+    content: bytes
+
+
+Existing: TypeAlias = Mapping[tuple[str, str], Artifact]
+"""Artifacts already in the exchange directory, by folder of their kind and name."""
+
+
+@dataclass(frozen=True)
+class Capture:
+    """What a capture module is.
+
+    targets(config): kind and name of every artifact it may make.
+    observe(config): reading calls.
+    produce(results, config, existing): calls that make artifacts that are lacking; they leave the machine as it is.
+    read(results, config): the artifacts found in the results of both. Raises FabricError for results that hold none.
+    """
+
+    name: str
+    owner: Owner
+    options: tuple[Option, ...]
+    targets: Callable[[Item], Sequence[tuple[ArtifactKind, str]]]
+    observe: Callable[[Item], Sequence[Call]]
+    read: Callable[[Results, Item], Sequence[Captured]]
+    produce: Callable[[Results, Item, Existing], Sequence[Call]] = lambda _results, _config, _existing: ()
+
+
+@dataclass(frozen=True)
+class Filed:
+    """An artifact and what became of it."""
+
+    artifact: Artifact
+    kind: ArtifactKind
+    status: Status
+
+
+@dataclass(frozen=True)
+class CaptureRequest:
+    """What a capture task asks for. `now` is ISO 8601, UTC."""
+
+    config: Item
+    exchange: str
+    thing: str
+    now: str
+    check_mode: bool = False
+
+
+@dataclass(frozen=True)
+class CaptureReport:
+    """What a capture did, or would do."""
+
+    filed: tuple[Filed, ...]
+    commands: tuple[str, ...]
+    changed: bool
+
+
+def _existing(path: Path, kind: ArtifactKind) -> Artifact | None:
+    try:
+        return load(path, kind)
+    except FabricError as error:
+        if error.problems[0].kind is ARTIFACT_MISSING:
+            return None
+        raise
+
+
+def _file(captured: Captured, request: CaptureRequest) -> Filed:
+    path = artifact_path(request.exchange, captured.kind, captured.name)
+    print_ = fingerprint(captured.kind, captured.content, f"{captured.kind.folder} of {request.thing}")
+    known = _existing(path, captured.kind)
+    candidate = artifact_path(request.exchange, captured.kind, captured.name + CANDIDATE)
+    for artifact in (known, _existing(candidate, captured.kind)):
+        if artifact is not None and artifact.sidecar is not None and artifact.sidecar.fingerprint == print_:
+            return Filed(artifact, captured.kind, Status.UNCHANGED)
+    target, status = (path, Status.NEW) if known is None else (candidate, Status.CANDIDATE)
+    if request.check_mode:
+        return Filed(Artifact(str(target), captured.content, None), captured.kind, status)
+    return Filed(save(target, captured.kind, captured.content, request.thing, request.now), captured.kind, status)
+
+
+def _run(capture: Capture, request: CaptureRequest, calls: Sequence[Call]) -> Generator[Need, Answer, Results]:
+    answer = yield Execute(tuple(calls))
+    results = results_of(answer, request.thing)
+    failed = failure_of(calls, results)
+    if failed is not None:
+        raise FabricError(Problem(CAPTURE_FAILED, f"{capture.name} on {request.thing}", failed))
+    return results
+
+
+def capturing(capture: Capture, request: CaptureRequest) -> Generator[Need, Answer, CaptureReport]:
+    """Capture, and file what was captured. One execution; a second one where something has to be made first."""
+    existing: dict[tuple[str, str], Artifact] = {}
+    for kind, name in capture.targets(request.config):
+        artifact = _existing(artifact_path(request.exchange, kind, name), kind)
+        if artifact is not None:
+            existing[kind.folder, name] = artifact
+    results = yield from _run(capture, request, capture.observe(request.config))
+    making = tuple(capture.produce(results, request.config, existing))
+    commands = tuple(render(making))
+    if making and request.check_mode:
+        return CaptureReport((), commands, changed=True)
+    if making:
+        made = yield from _run(capture, request, making)
+        results = Results({**results.outcomes, **made.outcomes})
+    filed = tuple(_file(captured, request) for captured in capture.read(results, request.config))
+    return CaptureReport(filed, commands, changed=any(item.status is not Status.UNCHANGED for item in filed))

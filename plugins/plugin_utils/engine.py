@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The engine: observe, plan, apply and observe again, the same for every resource.
+
+It does no I/O itself. `reconcile` is a generator that yields what it needs done on the host and is sent the answer; an
+action plugin drives it over a connection, a test drives it against anything it likes. One execution when nothing
+changes, two when something does, whatever the number of items.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from .calls import Call, Restart, Results, Step, prefixed
+from .plan import Plan, plan, visible
+from .problems import FabricError, Kind, Owner, Problem
+from .rendering import render
+from .resource import Item, Resource, State
+from .wire import AnswerError, from_wire, to_wire
+
+BATCH_BYTES = 700_000
+"""Size of one execution's calls. Windows PowerShell's JSON reader has failed above about 2 MB of text."""
+
+POLL_SECONDS = 5.0
+"""Pause between two looks at something that is still settling."""
+
+MAXIMUM_STAGES = 8
+"""More restarts in one task than any resource needs: a plan that never ends is a fault."""
+
+_OBSERVED = "observe-"
+
+CALL_FAILED = Kind(
+    "GF-RUN-001",
+    Owner.CONTROLLER,
+    "a cmdlet failed in the middle of the change",
+    "read the message, put right what it names, and run again: what was done before it is kept",
+)
+UNREADABLE = Kind(
+    "GF-RUN-002",
+    Owner.CONTROLLER,
+    "its state could not be read",
+    "read the message; nothing was changed",
+)
+BAD_ANSWER = Kind(
+    "GF-RUN-003",
+    Owner.CONTROLLER,
+    "the host answered something that is no answer to the calls sent",
+    "run again with -vvv, and compare invoke_cmdlets.ps1 with the one of the release",
+)
+NOT_REACHED = Kind(
+    "GF-RUN-004",
+    Owner.CONTROLLER,
+    "every cmdlet succeeded, yet the state is not the one asked for",
+    "compare the values; another tool or a policy may own this setting",
+)
+UNSETTLED = Kind(
+    "GF-RUN-005",
+    Owner.CONTROLLER,
+    "did not become ready in time",
+    "look at the machine; run again with a longer settle_timeout if it only needs time",
+)
+
+
+@dataclass(frozen=True)
+class Execute:
+    """Run these calls on the host, in this order; the answer is the module's result."""
+
+    calls: tuple[Call, ...]
+
+    @property
+    def arguments(self) -> dict[str, object]:
+        """The arguments of the module `invoke_cmdlets`."""
+        return {"calls": [to_wire(call) for call in self.calls]}
+
+
+@dataclass(frozen=True)
+class Reboot:
+    """Restart the host and wait until it answers again."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Sleep:
+    """Wait on the controller."""
+
+    seconds: float
+
+
+Need: TypeAlias = Execute | Reboot | Sleep
+Answer = Mapping[str, object]
+"""The module's result for Execute; an empty mapping for the others."""
+
+Work = Generator[Need, Answer, "Report"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a task asks for. `settle_seconds` bounds the wait for something that is still starting."""
+
+    state: str
+    config: Sequence[Item]
+    thing: str
+    check_mode: bool = False
+    reboot: bool = False
+    settle_seconds: float = 600.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a task did, or would do."""
+
+    before: list[dict[str, object]] = field(default_factory=list)
+    after: list[dict[str, object]] = field(default_factory=list)
+    commands: tuple[str, ...] = ()
+    changed: bool = False
+    warnings: tuple[str, ...] = ()
+    reboot_required: bool = False
+
+
+class InterruptedChangeError(FabricError):
+    """A change that failed half way; `commands` are those that were carried out."""
+
+    def __init__(self, problem: Problem, commands: Sequence[str]) -> None:
+        super().__init__(problem)
+        self.commands = tuple(commands)
+
+
+def results_of(answer: Answer, thing: str) -> Results:
+    """Read a host's answer. Raises FabricError for one that is none."""
+    try:
+        return from_wire(answer)
+    except AnswerError as error:
+        detail = str(answer.get("msg", "")) or str(error)
+        raise FabricError(Problem(BAD_ANSWER, thing, detail)) from error
+
+
+def _observing(resource: Resource, config: Sequence[Item]) -> tuple[Call, ...]:
+    return tuple(prefixed(call, _OBSERVED) for call in resource.observe(config))
+
+
+def failure_of(calls: Sequence[Call], results: Results) -> str | None:
+    """Return what the first call that failed says, or None."""
+    for call in calls:
+        error = results.error(call.id)
+        if error is not None and not error.accepted:
+            return f"{call.cmdlet}: {error.message} [{error.id}]"
+    return None
+
+
+def _observed(resource: Resource, request: Request, answer: Answer, calls: Sequence[Call]) -> Results:
+    results = results_of(answer, request.thing)
+    failed = failure_of(calls, results)
+    if failed is not None:
+        raise FabricError(Problem(UNREADABLE, f"{resource.name} on {request.thing}", failed))
+    return results.part(_OBSERVED)
+
+
+class _Engine:
+    """One task's work; keeps what was done so far for the report."""
+
+    def __init__(self, resource: Resource, request: Request) -> None:
+        self.resource = resource
+        self.request = request
+        self.warnings: list[str] = []
+        self.commands: list[str] = []
+
+    def _settled(self, answer: Answer) -> Generator[Need, Answer, State]:
+        """Read the state from an answer; look again while the resource says that it is still settling."""
+        calls = _observing(self.resource, self.request.config)
+        waited = 0.0
+        while True:
+            results = _observed(self.resource, self.request, answer, calls)
+            reading = self.resource.read(results, self.request.config)
+            if reading.missing is not None:
+                if not self.request.check_mode:
+                    raise FabricError(reading.missing)
+                self.warnings.append(f"{reading.missing} (check mode goes on as if nothing were there)")
+                return {}
+            if not reading.settling or self.request.check_mode:
+                return reading.state
+            if waited >= self.request.settle_seconds:
+                thing = f"{self.resource.name} on {self.request.thing}"
+                raise FabricError(Problem(UNSETTLED, thing, reading.settling))
+            yield Sleep(POLL_SECONDS)
+            waited += POLL_SECONDS
+            answer = yield Execute(calls)
+
+    def _observe(self) -> Generator[Need, Answer, State]:
+        answer = yield Execute(_observing(self.resource, self.request.config))
+        return (yield from self._settled(answer))
+
+    def _apply(self, calls: Sequence[Call], following: Sequence[Call]) -> Generator[Need, Answer, Answer]:
+        """Carry out calls in as few executions as their size allows; `following` rides with the last one."""
+        answer: Answer = {"results": []}
+        for batch in _batches(calls, following):
+            answer = yield Execute(batch)
+            results = results_of(answer, self.request.thing)
+            for name in results:
+                self.warnings.extend(results.outcome(name).warnings)
+            done = [call for call in batch if call.changes and call.id in results and not results.error(call.id)]
+            self.commands.extend(render(done))
+            failed = failure_of([call for call in batch if not call.id.startswith(_OBSERVED)], results)
+            if failed is not None:
+                problem = Problem(CALL_FAILED, f"{self.resource.name} on {self.request.thing}", failed)
+                raise InterruptedChangeError(problem, self.commands)
+        return answer
+
+    def _stage(self, planned: Plan) -> Generator[Need, Answer, State | None]:
+        """Carry out a plan up to its first restart. Returns the new state, or None if a restart is left to the user."""
+        stage, restart = _until_restart(planned.steps)
+        if restart is None:
+            answer = yield from self._apply(stage, _observing(self.resource, self.request.config))
+            return (yield from self._settled(answer))
+        yield from self._apply(stage, ())
+        if not self.request.reboot:
+            return None
+        yield Reboot(restart.reason)
+        self.commands.extend(render([restart]))
+        return (yield from self._observe())
+
+    def _report(self, before: State, after: State, **more: bool) -> Report:
+        return Report(
+            before=visible(self.resource, before),
+            after=visible(self.resource, after),
+            commands=tuple(self.commands),
+            warnings=tuple(self.warnings),
+            **more,
+        )
+
+    def work(self) -> Work:
+        """Do the task."""
+        request, resource = self.request, self.resource
+        before = {} if request.state == "rendered" else (yield from self._observe())
+        planned = plan(resource, request.state, before, request.config)
+        if request.check_mode or request.state == "rendered":
+            self.commands.extend(render(planned.steps))
+            changed = planned.changed and request.state != "rendered"
+            return self._report(before, planned.after, changed=changed)
+        first, state = planned, before
+        for _stage in range(MAXIMUM_STAGES):
+            if not planned.changed:
+                break
+            reached = yield from self._stage(planned)
+            if reached is None:
+                return self._report(before, state, changed=True, reboot_required=True)
+            state = reached
+            planned = plan(resource, request.state, state, request.config)
+            if planned.changed and not any(isinstance(step, Restart) for step in first.steps):
+                break
+        if planned.changed:
+            raise InterruptedChangeError(
+                Problem(NOT_REACHED, f"{resource.name} on {request.thing}", _difference(resource, planned)),
+                self.commands,
+            )
+        return self._report(before, state, changed=first.changed)
+
+
+def _difference(resource: Resource, planned: Plan) -> str:
+    before, after = visible(resource, planned.before), visible(resource, planned.after)
+    return f"it is {json.dumps(before, default=str)}, and should be {json.dumps(after, default=str)}"
+
+
+def _until_restart(steps: Sequence[Step]) -> tuple[tuple[Call, ...], Restart | None]:
+    calls: list[Call] = []
+    for step in steps:
+        if isinstance(step, Restart):
+            return tuple(calls), step
+        calls.append(step)
+    return tuple(calls), None
+
+
+def _batches(calls: Sequence[Call], following: Sequence[Call]) -> Iterator[tuple[Call, ...]]:
+    """Cut calls into executions of bounded size; calls of one item (one id prefix) stay together."""
+    batch: list[Call] = []
+    size = 0
+    items: dict[str, list[Call]] = {}
+    for call in calls:
+        items.setdefault(call.id.partition("-")[0], []).append(call)
+    for item in items.values():
+        weight = sum(len(json.dumps(to_wire(call))) for call in item)
+        if batch and size + weight > BATCH_BYTES:
+            yield tuple(batch)
+            batch, size = [], 0
+        batch.extend(item)
+        size += weight
+    if batch or following:
+        yield (*batch, *following)
+
+
+def reconcile(resource: Resource, request: Request) -> Work:
+    """Bring what `resource` describes to what `request` asks for.
+
+    Yields Execute, Reboot and Sleep; is sent the module's result, or an empty mapping. Returns a Report. Raises
+    FabricError for whatever stops it; nothing was changed then, unless it is an InterruptedChangeError.
+    """
+    return _Engine(resource, request).work()

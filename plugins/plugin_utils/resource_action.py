@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the action plugins share: they name a resource, this drives the engine over Ansible's connection."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.action import ActionBase
+
+from .engine import Answer, Execute, InterruptedChangeError, Need, Reboot, Report, Request, reconcile
+from .exchange import ARTIFACT_MISSING, Artifact, load, require_approval
+from .plan import argument_spec
+from .problems import FabricError
+
+if TYPE_CHECKING:
+    from .resource import Item, Option, Resource
+
+MODULE = "guarded.fabric.invoke_cmdlets"
+"""The only module that runs on a host."""
+
+T = TypeVar("T")
+
+Spec = dict[str, Mapping[str, object]]
+
+
+class FabricAction(ActionBase):
+    """Runs the engine's needs on the task's host."""
+
+    _supports_async = False
+    _supports_check_mode = True
+    _requires_connection = True
+
+    def fabric_validate(self, spec: Spec) -> dict[str, Any]:
+        """Check the task's options. Raises AnsibleActionFail before anything is sent to a host."""
+        result = ArgumentSpecValidator(spec).validate(self._task.args)
+        if result.error_messages:
+            raise AnsibleActionFail("; ".join(result.error_messages))
+        parameters: dict[str, Any] = result.validated_parameters
+        return parameters
+
+    def fabric_drive(self, work: Generator[Need, Answer, T], task_vars: dict[str, Any], reboot_timeout: int) -> T:
+        """Do what the engine needs until it is finished; return its report."""
+        answer: Answer | None = None
+        while True:
+            try:
+                need = next(work) if answer is None else work.send(answer)
+            except StopIteration as finished:
+                report: T = finished.value
+                return report
+            answer = self._do(need, task_vars, reboot_timeout)
+
+    def _do(self, need: Need, task_vars: dict[str, Any], reboot_timeout: int) -> Answer:
+        if isinstance(need, Execute):
+            answer: Answer = self._execute_module(module_name=MODULE, module_args=need.arguments, task_vars=task_vars)
+            return answer
+        if isinstance(need, Reboot):
+            self._reboot(need, task_vars, reboot_timeout)
+        else:
+            time.sleep(need.seconds)
+        return {}
+
+    def _reboot(self, need: Reboot, task_vars: dict[str, Any], reboot_timeout: int) -> None:
+        task = self._task.copy()
+        task.args = {"msg": need.reason, "reboot_timeout": reboot_timeout}
+        action = self._shared_loader_obj.action_loader.get(
+            "ansible.windows.win_reboot",
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=self._shared_loader_obj,
+        )
+        result = action.run(task_vars=task_vars)
+        if result.get("failed"):
+            raise AnsibleActionFail(f"the restart failed: {result.get('msg', '')}")
+
+
+def _load_option(option: Option, path: object, *, may_be_missing: bool) -> Artifact:
+    assert option.artifact is not None  # noqa: S101
+    try:
+        artifact = load(Path(str(path)), option.artifact)
+    except FabricError as error:
+        if may_be_missing and error.problems[0].kind is ARTIFACT_MISSING:
+            return Artifact(str(path), None, None)
+        raise
+    if option.approval:
+        require_approval(artifact)
+    return artifact
+
+
+def load_artifacts(resource: Resource, config: list[Item], *, check_mode: bool) -> list[Item]:
+    """Replace the paths of artifact options by the artifacts.
+
+    In check mode one that is not there yet is taken as coming: an earlier task of the same play may capture it.
+    """
+    options = [option for option in resource.options if option.artifact is not None]
+    return [
+        {
+            **item,
+            **{
+                option.name: _load_option(option, item[option.name], may_be_missing=check_mode)
+                for option in options
+                if item.get(option.name) is not None
+            },
+        }
+        for item in config
+    ]
+
+
+class ResourceAction(FabricAction):
+    """The action of a resource module."""
+
+    resource: ClassVar[Resource]
+
+    def _spec(self) -> Spec:
+        resource = self.resource
+        config: dict[str, object] = {"type": "dict" if resource.single else "list"}
+        config["options"] = argument_spec(resource.options)
+        if not resource.single:
+            config["elements"] = "dict"
+        return {
+            "config": config,
+            "state": {"type": "str", "choices": list(resource.states), "default": resource.states[0]},
+            "reboot": {"type": "bool", "default": False},
+            "reboot_timeout": {"type": "int", "default": 1800},
+            "settle_timeout": {"type": "int", "default": 900},
+        }
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run the task."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        parameters = self.fabric_validate(self._spec())
+        given = parameters["config"] or ({} if self.resource.single else [])
+        config: list[Item] = list(given) if isinstance(given, list) else [given]
+        if not given and parameters["state"] not in ("gathered", "overridden"):
+            raise AnsibleActionFail(f"config is needed with state {parameters['state']}")
+        check_mode = bool(self._task.check_mode)
+        try:
+            request = Request(
+                state=parameters["state"],
+                config=load_artifacts(self.resource, config, check_mode=check_mode),
+                thing=str(task_vars.get("inventory_hostname", "")),
+                check_mode=check_mode,
+                reboot=parameters["reboot"],
+                settle_seconds=parameters["settle_timeout"],
+            )
+            work = reconcile(self.resource, request)
+            report = self.fabric_drive(work, task_vars, parameters["reboot_timeout"])
+        except InterruptedChangeError as error:
+            return {
+                **result,
+                "failed": True,
+                "changed": bool(error.commands),
+                **failure_result(error),
+                "commands": list(error.commands),
+            }
+        except FabricError as error:
+            return {**result, "failed": True, "changed": False, **failure_result(error)}
+        return {**result, **self._result(request, report)}
+
+    def _result(self, request: Request, report: Report) -> dict[str, Any]:
+        shown = _single if self.resource.single else list
+        if request.state == "gathered":
+            return {"changed": False, "gathered": shown(report.before), "warnings": list(report.warnings)}
+        if request.state == "rendered":
+            return {"changed": False, "rendered": list(report.commands)}
+        result: dict[str, Any] = {
+            "changed": report.changed,
+            "before": shown(report.before),
+            "after": shown(report.after),
+            "commands": list(report.commands),
+            "reboot_required": report.reboot_required,
+            "warnings": list(report.warnings),
+        }
+        if self._task.diff:
+            result["diff"] = {"before": _text(result["before"]), "after": _text(result["after"])}
+        return result
+
+
+def _single(items: list[dict[str, object]]) -> dict[str, object]:
+    return items[0] if items else {}
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n"
+
+
+def failure_result(error: FabricError) -> dict[str, Any]:
+    """Return problems as the part of a task's result that says why it failed."""
+    problems = [
+        {
+            "id": problem.kind.id,
+            "owner": problem.kind.owner.value,
+            "thing": problem.thing,
+            "what": problem.kind.title,
+            "detail": problem.detail,
+            "next_step": problem.kind.next_step,
+        }
+        for problem in error.problems
+    ]
+    return {"msg": str(error), "problems": problems}
