@@ -3,7 +3,7 @@
 """Capturing artifacts: what a host or a tenant's machine yields goes into the exchange directory.
 
 A capture reads the machine in one execution. What is new is written; what means the same as the artifact already there
-is left alone, byte for byte; what differs is written beside it as a candidate and never replaces what somebody approved.
+is left alone, byte for byte; what differs is written beside it as a candidate: it never replaces what was approved.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .calls import Call, Step, prefixed
@@ -109,6 +109,14 @@ def _wanted(resource: Resource, state: str, before: State, config: Sequence[Item
     return wanted
 
 
+def _named(steps: Sequence[Step], prefix: str) -> tuple[Step, ...]:
+    """Give every call an id that is unique in the batch."""
+    return tuple(
+        prefixed(step if step.id else replace(step, id=str(number)), prefix) if isinstance(step, Call) else step
+        for number, step in enumerate(steps)
+    )
+
+
 def check_duplicates(resource: Resource, config: Sequence[Item]) -> None:
     """Raise FabricError where two items of config have one key."""
     counted = Counter(resource.key_of(item) for item in config)
@@ -134,8 +142,7 @@ def plan(resource: Resource, state: str, before: State, config: Sequence[Item]) 
         target = None if wanted is None else {**wanted, **inputs.get(key, {})}
         problems.extend(resource.refuse(present, target))
         steps = () if problems else tuple(resource.change(present, target))
-        prefix = f"{len(groups)}-"
-        groups.append(tuple(prefixed(step, prefix) if isinstance(step, Call) else step for step in steps))
+        groups.append(_named(steps, f"{len(groups)}-"))
         if wanted is None:
             after.pop(key, None)
         else:

@@ -45,8 +45,8 @@ class Option:
     """A row of a resource's table, in the terms of Ansible's argument spec.
 
     `artifact` makes a path option stand for a file of the exchange directory, which is loaded and checked before
-    anything is planned; `approval` refuses one that nobody approved. `same` compares the value before with the one wanted
-    where plain equality is too strict (Windows ignores case in names).
+    anything is planned; `approval` refuses one that nobody approved. `same` compares the value before with the one
+    wanted where plain equality is too strict (Windows ignores case in names).
     """
 
     name: str
