@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives import serialization
 
 from . import attestation, health_certificate, tpm_verification
 from .attestation import PolicyVersion
-from .attestation_judge import evaluate, read_boot
+from .attestation_judge import evaluate, public_key, read_host
 from .attestation_policies import BY_GUID
 from .attestation_protocol import QUOTED_PCRS, ResultType
 from .endorsement import identifier
@@ -34,7 +34,7 @@ from .tpm import DIGEST_SIZE, Quote
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    from .attestation_judge import Boot
+    from .attestation_judge import Host
 
 _SESSION_LIFETIME: Final = timedelta(hours=1)
 _MOST_SESSIONS: Final = 1000
@@ -173,15 +173,15 @@ def _forget_old_sessions(state: AttestationState, now: datetime) -> None:
     state.sessions = dict(young[-_MOST_SESSIONS + 1 :])
 
 
-def _judge(step: _Step, context: RtpmContext, host: str) -> Outcome:
+def _judge(step: _Step, context: RtpmContext, name: str) -> Outcome:
     """Decide about a host that answers its challenge."""
     challenge = _answered_challenge(step, context)
     step.record("1203")
     try:
         log = tcg_log.parse(context.boot_log())
         _check_quote(challenge, context, log)
-        boot = read_boot(log)
-        evaluations = evaluate(step.state, step.attempt.version, boot)
+        host = read_host(log)
+        evaluations = evaluate(step.state, step.attempt.version, host)
     except FormatError:
         return Denied("TcgLogValidationErrorReply")
     failed = [BY_GUID[guid] for guid, met in evaluations if not met]
@@ -190,7 +190,7 @@ def _judge(step: _Step, context: RtpmContext, host: str) -> Outcome:
             step.record(policy.event)
     if failed:
         return Denied("PolicyEvaluationErrorReply", evaluations)
-    return _certify(step, boot, host)
+    return _certify(step, host, name)
 
 
 def _answered_challenge(step: _Step, context: RtpmContext) -> _Challenge:
@@ -220,11 +220,11 @@ def _check_quote(challenge: _Challenge, context: RtpmContext, log: tcg_log.Event
         raise _DistrustError
 
 
-def _certify(step: _Step, boot: Boot, host: str) -> Outcome:
+def _certify(step: _Step, host: Host, name: str) -> Outcome:
     """Issue what was asked for, over the identity keys that the log has measured."""
     keys = {
-        ResultType.IDENTITY_ENCRYPTION_KEY_CERTIFICATE: boot.key("VsmIdkInfo"),
-        ResultType.IDENTITY_SIGNING_KEY_CERTIFICATE: boot.key("VsmIdksInfo"),
+        ResultType.IDENTITY_ENCRYPTION_KEY_CERTIFICATE: public_key(host.facts.identity_key),
+        ResultType.IDENTITY_SIGNING_KEY_CERTIFICATE: public_key(host.signing_key),
     }
     attempt, state = step.attempt, step.state
     if not attempt.requested or not keys.keys() >= set(attempt.requested):
@@ -234,7 +234,7 @@ def _certify(step: _Step, boot: Boot, host: str) -> Outcome:
         key = keys[kind]
         if key is None or attempt.identity_key not in {None, _public_der(key)}:
             return Denied("VirtualSecureModeErrorReply")
-        der = health_certificate.issue(state.signer, key, host, step.now, state.health_lifetime_hours)
+        der = health_certificate.issue(state.signer, key, name, step.now, state.health_lifetime_hours)
         certificates.append((kind, der))
     step.record("1523")
     return Passed(tuple(certificates))

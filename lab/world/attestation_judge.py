@@ -3,95 +3,81 @@
 
 A host passes when every locked and every enabled Hgs_* policy passes and it matches at least one TPM identity, one
 baseline and one code integrity policy (WSD guarded-fabric-manage-hgs), all of one policy version (WSD guarded-fabric-
-tpm-trusted-attestation-capturing-hardware). Which measurement answers which policy is inferred from the names Windows
-gives them (wbcl.h); how Windows' service compares a baseline is not public, see tpm_baseline.
+tpm-trusted-attestation-capturing-hardware). What the log does not say counts against the host. Which measurement
+answers which policy, and what of a baseline is compared, is inferred: see boot_facts and tpm_baseline.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ansible_collections.guarded.fabric.plugins.module_utils import sipa, tcg_log, tpm_baseline, uefi
+from ansible_collections.guarded.fabric.plugins.module_utils import sipa, tcg_log, tpm_baseline
+from ansible_collections.guarded.fabric.plugins.module_utils.boot_facts import BootFacts, boot_facts
 from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from .attestation_policies import BASELINE, BUILT_IN, CODE_INTEGRITY, DUMP_KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from uuid import UUID
 
     from .attestation import PolicyVersion
     from .model import AttestationState
 
-_TRANSFER_TO_RESUME: Final = 2
-"""TransferControl: the boot manager resumed Windows from hibernation instead of starting it (PCPTool)."""
-_UNLOCKED_BY_TPM: Final = 0x4
-"""BitlockerUnlock: the TPM released the volume's key (wbcl.h)."""
 _RSA_KEY: Final = 1
-_SECURE_BOOT_PCR: Final = 7
-_SECURE_BOOT_ON: Final = b"\x01"
-_DEBUG_ACTION: Final = b"UEFI Debug Mode"
 
 
 @dataclass(frozen=True)
-class Boot:
-    """What a boot log says: the log itself, and the values of Windows' measurements by name, in order."""
+class Host:
+    """What a host's boot log says. The signing identity key is not among the facts that policies ask for."""
 
-    log: tcg_log.EventLog
-    measured: Mapping[str, tuple[sipa.Value, ...]]
-
-    def last(self, name: str) -> sipa.Value | None:
-        """Return the last value that Windows measured under a name; None where it measured none."""
-        values = self.measured.get(name)
-        return values[-1] if values else None
-
-    def any(self, *names: str) -> bool:
-        """Whether one of the flags was ever measured as set."""
-        return any(value is True for name in names for value in self.measured.get(name, ()))
-
-    def key(self, name: str) -> rsa.RSAPublicKey | None:
-        """Return a key that virtualization-based security made for itself; None where there is none."""
-        found = self.last(name)
-        if not isinstance(found, sipa.IdentityKey) or found.algorithm != _RSA_KEY:
-            return None
-        try:
-            return rsa.RSAPublicNumbers(found.exponent, found.modulus).public_key()
-        except ValueError:
-            return None
+    facts: BootFacts
+    baseline: str
+    """Fingerprint of what is compared with baselines."""
+    signing_key: sipa.IdentityKey | None
 
 
 @dataclass(frozen=True)
 class Trusted:
-    """The administrator's enabled policies of one version: measured facts of baselines, digests, known dump keys."""
+    """The administrator's enabled policies of one version: fingerprints of baselines, digests of policies and keys."""
 
-    baselines: tuple[tcg_log.EventLog, ...]
+    baselines: frozenset[str]
     code_integrity: frozenset[bytes]
     dump_keys: frozenset[bytes]
 
 
-def read_boot(log: tcg_log.EventLog) -> Boot:
-    """Read Windows' measurements out of a log. Raises FormatError, also for a log that Windows did not finish."""
+def read_host(log: tcg_log.EventLog) -> Host:
+    """Read a host's log. Raises FormatError, also for a log that Windows did not finish."""
     if not sipa.is_closed(log):
         raise FormatError(sipa.WHAT, "a log that Windows closed with separators in PCR 12, 13 and 14")
-    values: dict[str, list[sipa.Value]] = {}
-    for record in sipa.flatten(sipa.measurements(log)):
-        values.setdefault(record.name, []).append(record.value)
-    return Boot(log, {name: tuple(found) for name, found in values.items()})
+    signing = [record.value for record in sipa.flatten(sipa.measurements(log)) if record.name == "VsmIdksInfo"]
+    key = signing[0] if signing else None
+    return Host(boot_facts(log), _fingerprint(log), key if isinstance(key, sipa.IdentityKey) else None)
 
 
-def evaluate(state: AttestationState, version: PolicyVersion, boot: Boot) -> tuple[tuple[UUID, bool], ...]:
+def public_key(key: sipa.IdentityKey | None) -> rsa.RSAPublicKey | None:
+    """Return a measured identity key as a key; None where there is none, or none that is an RSA key."""
+    if key is None or key.algorithm != _RSA_KEY:
+        return None
+    try:
+        return rsa.RSAPublicNumbers(key.exponent, key.modulus).public_key()
+    except ValueError:
+        return None
+
+
+def evaluate(state: AttestationState, version: PolicyVersion, host: Host) -> tuple[tuple[UUID, bool], ...]:
     """Return for each built-in policy that is enabled or locked whether the host meets it."""
     trusted = _trusted(state, version)
     states = {name: policy.state for name, policy in state.policies.items()}
-    on = [policy for policy in BUILT_IN if states.get(policy.name.lower()) in {"Enabled", "Locked"}]
-    dump_encryption = any(policy.type == "DumpEncryption" for policy in on)
+    asked = [policy for policy in BUILT_IN if states.get(policy.name.lower()) in {"Enabled", "Locked"}]
+    dump_encryption = any(policy.type == "DumpEncryption" for policy in asked)
     return tuple(
-        (policy.guid, _TESTS[policy.type](boot, trusted))
-        for policy in on
-        # The key is asked for only where encryption is: WSD manage-hgs.
+        (policy.guid, _TESTS[policy.type](host, trusted))
+        for policy in asked
+        # The key is asked for only where encryption is: WSD guarded-fabric-manage-hgs.
         if policy.type != DUMP_KEY or dump_encryption
     )
 
@@ -99,96 +85,52 @@ def evaluate(state: AttestationState, version: PolicyVersion, boot: Boot) -> tup
 def _trusted(state: AttestationState, version: PolicyVersion) -> Trusted:
     chosen = [policy for policy in state.policies.values() if policy.version == version and policy.state == "Enabled"]
     return Trusted(
-        tuple(tcg_log.parse(policy.content) for policy in chosen if policy.type == BASELINE),
+        frozenset(_fingerprint(tcg_log.parse(policy.content)) for policy in chosen if policy.type == BASELINE),
+        # A signed copy never matches: its signature is not measured (WSD capturing-hardware).
         frozenset(hashlib.sha256(policy.content).digest() for policy in chosen if policy.type == CODE_INTEGRITY),
         frozenset(policy.content for policy in chosen if policy.type == DUMP_KEY),
     )
 
 
-def _secure_boot(boot: Boot, _trusted: Trusted) -> bool:
-    return any(
-        variable.name == "SecureBoot" and variable.content == _SECURE_BOOT_ON
-        for event in boot.log.events
-        if (event.pcr, event.type) == (_SECURE_BOOT_PCR, tcg_log.EV_EFI_VARIABLE_DRIVER_CONFIG)
-        for variable in [uefi.parse_variable(event.data)]
+def _fingerprint(log: tcg_log.EventLog) -> str:
+    return tpm_baseline.fingerprint(tpm_baseline.baseline(log))
+
+
+def _no_debugger(host: Host, _trusted: Trusted) -> bool:
+    facts = host.facts
+    return not (
+        facts.firmware_debugging or facts.boot_debugging or facts.kernel_debugging or facts.hypervisor_debugging
     )
 
 
-def _baseline(boot: Boot, trusted: Trusted) -> bool:
-    return any(not tpm_baseline.differences(known, boot.log) for known in trusted.baselines)
+def _known_code_integrity_policy(host: Host, trusted: Trusted) -> bool:
+    return any(policy.digest in trusted.code_integrity for policy in host.facts.code_integrity_policies)
 
 
-def _no_debugger(boot: Boot, _trusted: Trusted) -> bool:
-    firmware = any(
-        event.pcr == _SECURE_BOOT_PCR and event.type == tcg_log.EV_EFI_ACTION and event.data == _DEBUG_ACTION
-        for event in boot.log.events
-    )
-    return not firmware and not boot.any("BootDebugging", "OsKernelDebug", "HypervisorDebug")
+def _dump_encryption(host: Host, _trusted: Trusted) -> bool:
+    return host.facts.dumps_disabled is True or host.facts.dump_encryption is True
 
 
-def _code_integrity(boot: Boot, trusted: Trusted) -> bool:
-    """Whether a policy in force is known; a signed copy given to HGS never is, as the signature is not measured."""
-    active = boot.measured.get("SiPolicy", ())
-    return any(
-        isinstance(policy, sipa.CodeIntegrityPolicy) and policy.digest in trusted.code_integrity for policy in active
+def _dump_key(host: Host, trusted: Trusted) -> bool:
+    return host.facts.dumps_disabled is True or any(
+        digest in trusted.dump_keys for digest in host.facts.dump_encryption_keys
     )
 
 
-def _hypervisor_code_integrity(boot: Boot, _trusted: Trusted) -> bool:
-    return bool(boot.last("VbsHvciPolicy"))
-
-
-def _full_boot(boot: Boot, _trusted: Trusted) -> bool:
-    transfers = boot.measured.get("TransferControl", ())
-    return bool(transfers) and _TRANSFER_TO_RESUME not in transfers
-
-
-def _identity_key(boot: Boot, _trusted: Trusted) -> bool:
-    return boot.key("VsmIdkInfo") is not None
-
-
-def _iommu(boot: Boot, _trusted: Trusted) -> bool:
-    return boot.last("VbsIommuRequired") is True
-
-
-def _pagefile_encryption(boot: Boot, _trusted: Trusted) -> bool:
-    return boot.last("PagefileEncryptionEnabled") is True
-
-
-def _bitlocker(boot: Boot, _trusted: Trusted) -> bool:
-    unlocked = boot.measured.get("BitlockerUnlock", ())
-    return any(isinstance(flags, int) and flags & _UNLOCKED_BY_TPM for flags in unlocked)
-
-
-def _no_hibernation(boot: Boot, _trusted: Trusted) -> bool:
-    return boot.last("HibernationDisabled") is True
-
-
-def _no_dumps(boot: Boot, _trusted: Trusted) -> bool:
-    return boot.last("DumpsDisabled") is True
-
-
-def _dump_encryption(boot: Boot, trusted: Trusted) -> bool:
-    return _no_dumps(boot, trusted) or boot.last("DumpEncryptionEnabled") is True
-
-
-def _dump_key(boot: Boot, trusted: Trusted) -> bool:
-    return _no_dumps(boot, trusted) or boot.last("DumpEncryptionKeyDigest") in trusted.dump_keys
-
-
-_TESTS: Final[Mapping[str, Callable[[Boot, Trusted], bool]]] = {
-    "SecureBootEnabled": _secure_boot,
-    BASELINE: _baseline,
+_TESTS: Final[Mapping[str, Callable[[Host, Trusted], bool]]] = {
+    "SecureBootEnabled": lambda host, _: host.facts.secure_boot is True,
+    BASELINE: lambda host, trusted: host.baseline in trusted.baselines,
     "UefiDebugDisabled": _no_debugger,
-    CODE_INTEGRITY: _code_integrity,
-    "HypervisorEnforcedCiPolicy": _hypervisor_code_integrity,
-    "FullBoot": _full_boot,
-    "VsmIdkPresent": _identity_key,
-    "IommuEnabled": _iommu,
-    "PagefileEncryptionEnabled": _pagefile_encryption,
-    "BitLockerEnabled": _bitlocker,
-    "NoHibernation": _no_hibernation,
-    "NoDumps": _no_dumps,
+    CODE_INTEGRITY: _known_code_integrity_policy,
+    "HypervisorEnforcedCiPolicy": lambda host, _: host.facts.hypervisor_enforced_code_integrity is True,
+    "FullBoot": lambda host, _: host.facts.full_boot is True,
+    "VsmIdkPresent": lambda host, _: public_key(host.facts.identity_key) is not None,
+    "IommuEnabled": lambda host, _: host.facts.iommu is True,
+    "PagefileEncryptionEnabled": lambda host, _: host.facts.pagefile_encryption is True,
+    "BitLockerEnabled": lambda host, _: host.facts.bitlocker is True,
+    "NoHibernation": lambda host, _: host.facts.hibernation_disabled is True,
+    "NoDumps": lambda host, _: host.facts.dumps_disabled is True,
     "DumpEncryption": _dump_encryption,
     DUMP_KEY: _dump_key,
 }
+"""By PolicyType."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-r"""Code integrity policies of a machine: made by scanning its programs, in force from the start that finds one.
+r"""Code integrity policies as they come out of a scan of a machine's programs.
 
 Lab only: the content of a program file is whatever the world holds, so rules use its plain hashes, not Authenticode;
 programs below C:\Windows count as signed by Microsoft, all others as unsigned. As on Windows each scan ends in another
@@ -15,8 +15,6 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from ansible_collections.guarded.fabric.plugins.module_utils import si_policy_binary
-from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
 from ansible_collections.guarded.fabric.plugins.module_utils.si_policy import (
     AUDIT_MODE,
     KERNEL_MODE,
@@ -35,9 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from .model import Machine
-
-ACTIVE_POLICY: Final = r"c:\windows\system32\codeintegrity\sipolicy.p7b"
-"""Where Windows looks for a policy of the single-policy format when it starts."""
 
 _VERSION: Final = 10 << 48
 _MICROSOFT_FOLDER: Final = "c:\\windows\\"
@@ -127,21 +122,6 @@ def with_new_identity(policy: Policy) -> Policy:
 def supplementing(policy: Policy, base: uuid.UUID) -> Policy:
     """Make a policy one that adds to another."""
     return replace(policy, policy_id=uuid.uuid4(), base_policy_id=base, type_id=base, supplemental=True)
-
-
-def policy_at_start(machine: Machine) -> bytes | None:
-    """Return the policy that a start of this machine finds, None where there is none.
-
-    Lab only: a file that is no policy is ignored, as if it were not there; how Windows treats one is not documented.
-    """
-    content = machine.files.get(ACTIVE_POLICY)
-    if content is None:
-        return None
-    try:
-        si_policy_binary.read(content)
-    except FormatError:
-        return None
-    return content
 
 
 class _Draft:
