@@ -95,7 +95,8 @@ class Guardian:
     name: str
     signing: Certificate
     encryption: Certificate
-    metadata_version: int = 1
+    metadata: bytes = b""
+    """The document by which the guardian introduces itself (guardian metadata); what Export-HgsGuardian writes."""
 
 
 @dataclass
@@ -116,14 +117,32 @@ class ClientConfiguration:
 
 
 @dataclass
+class VolumeKeyProtector:
+    """One way to the key of a BitLocker volume; `sealed` is that key, encrypted so that only this way opens it."""
+
+    id: str
+    type: Literal["Tpm", "RecoveryPassword", "ExternalKey"]
+    sealed: bytes
+
+
+@dataclass
+class BitLocker:
+    """The metadata of a BitLocker volume. Sectors below `encrypted` are cipher text, the others not yet."""
+
+    protectors: list[VolumeKeyProtector]
+    started: datetime
+    encrypted: int = 0
+    decrypting: bool = False
+
+
+@dataclass
 class VirtualDisk:
-    """A VHDX file. `volume` is the volume's content: readable text until the guest's BitLocker encrypted it."""
+    """A VHDX file. `volume` is what its sectors hold: readable text until the guest's BitLocker encrypted it."""
 
     path: str
     volume: bytes
     parent: str | None = None
-    bitlocker_metadata: bytes | None = None
-    """The volume master key, sealed by the guest's vTPM; None while the volume is not encrypted."""
+    bitlocker: BitLocker | None = None
 
 
 @dataclass
@@ -145,8 +164,20 @@ class VirtualMachine:
     """Encrypted under the key protector's transport key; empty until the first start with a vTPM."""
     shielded: bool = False
     encrypt_state: bool = False
+    virtualization_based_security_opt_out: bool = False
+    waits_for_recovery_key: bool = False
+    """It runs, but BitLocker asks for a recovery key before Windows starts."""
     guest: str | None = None
     """Name of the machine that runs inside, if the lab lets one log on to it."""
+
+
+@dataclass
+class VirtualMachineMemory:
+    """What is in the clear only while a virtual machine runs, and in no file: its vTPM and the keys of open volumes."""
+
+    vtpm: bytes = b""
+    volume_keys: dict[str, bytes] = field(default_factory=dict)
+    """By path of the disk."""
 
 
 @dataclass
@@ -193,7 +224,10 @@ class Machine:
     client: ClientConfiguration = field(default_factory=ClientConfiguration)
     guardians: dict[str, Guardian] = field(default_factory=dict)
     virtual_machines: dict[str, VirtualMachine] = field(default_factory=dict)
+    memory: dict[str, VirtualMachineMemory] = field(default_factory=dict)
+    """Memory of the virtual machines by their id; means nothing for one that does not run."""
     disks: dict[str, VirtualDisk] = field(default_factory=dict)
+    """By full path, as in `files`."""
     host: str | None = None
     """For a guest: the machine whose Hyper-V runs it."""
     down_until: datetime | None = None
