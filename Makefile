@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo lab lint types unit ignores lock clean
+.PHONY: help setup test demo lab lint types unit derived lock clean
 
 # Nothing of a run is left in, or read from, the user's own ~/.ansible.
 export ANSIBLE_HOME := $(CURDIR)/.build/ansible-home
@@ -32,8 +32,8 @@ demo: setup  ## roll out a whole guarded fabric on the embedded lab
 lab: setup  ## start the embedded lab and keep it up to play with
 	@.venv/bin/python demo/run.py --keep
 
-ignores: setup  ## write what ansible-test cannot import to tests/sanity/
-	@.venv/bin/python scripts/sanity_ignores.py
+derived: setup  ## write what follows from the modules, roles and playbooks: README tables, action group, ignore files
+	@.venv/bin/python scripts/derived.py
 
 lock: setup  ## resolve requirements-*.in anew
 	@bash scripts/lock.sh

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write tests/sanity/ignore-*.txt: the plugins that `ansible-test sanity --test import` cannot import.
+"""What tests/sanity/ignore-*.txt have to say: the plugins that `ansible-test sanity --test import` cannot import.
 
 It imports every plugin in an environment without the collection's own requirements. What needs lxml or cryptography,
 itself or through another plugin, cannot be imported there; nothing else is ignored.
@@ -87,9 +87,3 @@ def contents() -> dict[Path, str]:
         )
         for core, pythons in PYTHONS.items()
     }
-
-
-if __name__ == "__main__":
-    FOLDER.mkdir(exist_ok=True)
-    for path, text in contents().items():
-        path.write_text(text, encoding="utf-8")

@@ -74,6 +74,13 @@ def test_a_module_has_a_unit_test(name: str) -> None:
     assert f"test_{name}" in stems("tests/unit/**/test_*.py")
 
 
+def test_the_changelog_announces_this_version_and_every_module() -> None:
+    releases = yaml.safe_load((ROOT / "changelogs" / "changelog.yaml").read_text(encoding="utf-8"))["releases"]
+    assert yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))["version"] in releases
+    announced = {module["name"] for release in releases.values() for module in release.get("modules", [])}
+    assert announced == documented()
+
+
 def test_the_readme_lists_every_module() -> None:
     assert rows("Modules") == documented()
 
