@@ -31,6 +31,10 @@ class CmdletError(Exception):
         self.exception = exception
 
 
+class NotEmulatedError(Exception):
+    """Windows could do this and the lab cannot: no answer would be true, so the task fails whatever it accepts."""
+
+
 @dataclass(frozen=True)
 class SecureString:
     """A SecureString parameter; the text never shows in a repr."""

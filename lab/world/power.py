@@ -6,12 +6,10 @@ Lab only: how long a restart takes, and that virtual machines of a host that res
 
 from __future__ import annotations
 
-from copy import copy
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from . import code_integrity, directory, features, measured_boot, tpm
-from .model import Boot
+from . import directory, features, measured_boot
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,9 +19,6 @@ if TYPE_CHECKING:
 RESTART: Final = timedelta(seconds=90)
 """World time from the shutdown to the moment Windows answers again."""
 
-_DEVICE_GUARD: Final = r"hklm:\system\currentcontrolset\control\deviceguard"
-_REQUIRED_FEATURES: Final = "RequirePlatformSecurityFeatures"
-_SECURE_BOOT, _DMA_PROTECTION = 1, 2
 
 
 def is_up(world: World, machine: Machine, now: datetime) -> bool:
@@ -61,35 +56,18 @@ def restart(world: World, machine: Machine, now: datetime) -> None:
 
 
 def start(world: World, machine: Machine, now: datetime) -> None:
-    """Start Windows: what waited for a restart comes true, then the boot is measured."""
+    """Start Windows: what waited for a restart comes true, then the boot is measured.
+
+    A machine whose Secure Boot stops the boot manager stays off.
+    """
     features.complete(machine)
     if machine.pending_promotion is not None:
         directory.promote(world, machine, machine.pending_promotion)
         machine.pending_promotion = None
-    counter = machine.boot.counter + 1 if machine.boot is not None else 1
-    machine.boot = Boot(
-        started=now,
-        counter=counter,
-        settings=copy(machine.settings),
-        code_integrity_policy=code_integrity.policy_at_start(machine),
-        identity_key=tpm.new_rsa_key() if security_can_run(machine) else None,
-    )
-    if machine.firmware is not None and machine.tpm is not None:
-        measured_boot.measure(world, machine, now)
-
-
-def security_can_run(machine: Machine) -> bool:
-    """Whether virtualization-based security starts: asked for, and the platform has what it is set to need.
-
-    RequirePlatformSecurityFeatures: 0 nothing, 1 Secure Boot, 2 DMA protection, 3 both (sql-docs,
-    always-encrypted-enclaves-host-guardian-service-register).
-    """
-    firmware = machine.firmware
-    if firmware is None or not firmware.uefi or not machine.settings.virtualization_based_security:
-        return False
-    value = machine.registry.get(_DEVICE_GUARD, {}).get(_REQUIRED_FEATURES, _SECURE_BOOT | _DMA_PROTECTION)
-    needed = value if isinstance(value, int) else 0
-    return bool((firmware.secure_boot or not needed & _SECURE_BOOT) and (firmware.iommu or not needed & _DMA_PROTECTION))
+    try:
+        measured_boot.measure(machine, now)
+    except measured_boot.SecureBootViolationError:
+        machine.dead = True
 
 
 def kill(machine: Machine) -> None:

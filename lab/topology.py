@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What machines a lab has: a YAML file, checked as strictly as a playbook's author would wish."""
+
+from __future__ import annotations
+
+import ipaddress
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import yaml
+
+from .world.model import Edition, MachineKind, WindowsVersion
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+T = TypeVar("T")
+
+DEFAULT: Final = "default"
+
+
+class TopologyError(ValueError):
+    """The topology is not usable; the message says where and why."""
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """A hardware class: machines of one class start with the same measurements."""
+
+    name: str
+    vendor: str
+    firmware: str
+    tpm_vendor: str
+    option_roms: int = 1
+    iommu: bool = True
+    secure_boot: bool = True
+    endorsement_certificates: bool = True
+
+
+@dataclass(frozen=True)
+class Group:
+    """Machines that are alike; `name` has a place for the number, such as hgs{:02}."""
+
+    kind: MachineKind
+    name: str
+    count: int = 1
+    version: WindowsVersion = "2022"
+    edition: Edition = "Datacenter"
+    hardware: str = ""
+
+
+@dataclass(frozen=True)
+class VirtualMachines:
+    """Virtual machines, dealt to the hosts in turn; inside of each runs a guest that can be logged on to."""
+
+    name: str = "vm{:02}"
+    count: int = 0
+    generation: int = 2
+    configuration_version: str = "10.0"
+
+
+@dataclass(frozen=True)
+class Topology:
+    """A lab. `network` is the part of 127.0.0.0/8 its addresses come from; `time_scale`: world seconds per real second."""
+
+    machines: tuple[Group, ...]
+    hardware: tuple[Hardware, ...] = ()
+    virtual_machines: tuple[VirtualMachines, ...] = ()
+    network: str = "127.77.0.0/16"
+    fabric_zone: str = "fabric.lab"
+    time_scale: float = 60.0
+    winrm_port: int = 15986
+    http_port: int = 15980
+    trusted_tpm_vendors: bool = True
+    """Whether the HGS nodes come with the TPM vendors' roots, as after running setup.cmd of TrustedTpm.cab."""
+
+    def addresses(self) -> list[str]:
+        """Return the addresses of the network in order, without its first ten."""
+        hosts = ipaddress.ip_network(self.network).hosts()
+        return [str(next(hosts)) for _ in range(10 + self.size())][10:]
+
+    def size(self) -> int:
+        """Return how many machines there are, guests included."""
+        return sum(group.count for group in self.machines) + sum(item.count for item in self.virtual_machines)
+
+
+def built_in(name: str) -> Topology:
+    """Return a topology that comes with the lab. Raises TopologyError."""
+    source = resources.files(__package__ or "").joinpath("topologies", f"{name}.yml")
+    if not source.is_file():
+        raise TopologyError(f"there is no built-in topology {name!r}")
+    return parse(source.read_text(encoding="utf-8"), name)
+
+
+def load(path: Path) -> Topology:
+    """Return the topology of a file. Raises TopologyError."""
+    try:
+        return parse(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        raise TopologyError(f"{path}: {error.strerror}") from error
+
+
+def parse(text: str, where: str) -> Topology:
+    """Return the topology of a YAML document. Raises TopologyError."""
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise TopologyError(f"{where}: {error}") from error
+    topology = _read(Topology, document, where)
+    _check(topology, where)
+    return topology
+
+
+def _check(topology: Topology, where: str) -> None:
+    names = {item.name for item in topology.hardware}
+    for group in topology.machines:
+        if group.hardware and group.hardware not in names:
+            raise TopologyError(f"{where}: no hardware is called {group.hardware!r}")
+        if group.kind == "guest":
+            raise TopologyError(f"{where}: guests come with virtual_machines")
+    if topology.virtual_machines and not any(group.kind == "host" for group in topology.machines):
+        raise TopologyError(f"{where}: virtual machines need a host")
+    try:
+        network = ipaddress.ip_network(topology.network)
+    except ValueError as error:
+        raise TopologyError(f"{where}: network: {error}") from error
+    if not network.is_loopback:
+        raise TopologyError(f"{where}: network: {topology.network} is not within 127.0.0.0/8")
+    if network.num_addresses < topology.size() + 16:
+        raise TopologyError(f"{where}: network: {topology.network} is too small for {topology.size()} machines")
+    if topology.time_scale <= 0:
+        raise TopologyError(f"{where}: time_scale must be positive")
+    for group in (*topology.machines, *topology.virtual_machines):
+        try:
+            distinct = group.name.format(1) != group.name.format(2)
+        except (IndexError, KeyError, ValueError) as error:
+            raise TopologyError(f"{where}: name {group.name!r}: {error}") from error
+        if group.count > 1 and not distinct:
+            raise TopologyError(f"{where}: name {group.name!r} has no place for a number, such as {{:02}}")
+
+
+def _read(kind: type[T], value: object, where: str) -> T:
+    """Build a dataclass from a mapping, with the types its annotations ask for."""
+    if not isinstance(value, Mapping):
+        raise TopologyError(f"{where}: a mapping is needed here")
+    hints = get_type_hints(kind)
+    known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]  # every caller gives a dataclass
+    for name in value:
+        if name not in known:
+            raise TopologyError(f"{where}: {name!r} is not known here; {', '.join(known)} are")
+    for name, item in known.items():
+        if name not in value and item.default is MISSING and item.default_factory is MISSING:
+            raise TopologyError(f"{where}: {name} is needed")
+    return kind(**{name: _value(hints[name], item, f"{where}: {name}") for name, item in value.items()})
+
+
+def _value(hint: Any, value: object, where: str) -> object:  # noqa: ANN401 - a type hint
+    if get_origin(hint) is tuple:
+        if not isinstance(value, list):
+            raise TopologyError(f"{where}: a list is needed here")
+        item_type = get_args(hint)[0]
+        return tuple(_read(item_type, item, f"{where}[{index}]") for index, item in enumerate(value))
+    if get_origin(hint) in {Union, types.UnionType}:
+        raise TypeError(hint)
+    choices = get_args(hint)
+    if choices:
+        text = str(value)
+        if text not in choices:
+            raise TopologyError(f"{where}: {text!r} is none of {', '.join(choices)}")
+        return text
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not hint:
+        raise TopologyError(f"{where}: {value!r} is no {hint.__name__}")
+    return value

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The world on disk: one row per machine, domain, cluster and TPM vendor, in SQLite.
+
+A row is written when its entity changed, so a call on one machine of a thousand writes that one. SQLite commits
+atomically; whatever kills the lab, the last saved state is whole.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+from . import model
+from .model import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+SCHEMA: Final = 1
+"""Counts up when model.py changes so that older rows cannot be read."""
+
+_KINDS: Final = ("machines", "domains", "clusters", "tpm_vendors")
+_MACHINES: Final = "machines"
+_PLAIN: Final = {("builtins", "set"), ("datetime", "datetime"), ("datetime", "timezone"), ("datetime", "timedelta")}
+
+
+class StoreError(Exception):
+    """The file is no world that this version of the lab can read."""
+
+
+class Store:
+    """A world's file. Entities of it are saved by kind and key."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file; only its owner can read it, since it holds private keys."""
+        path.touch(mode=0o600, exist_ok=True)
+        self._path = path
+        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._written: dict[tuple[str, str], bytes] = {}
+        with closing(self._connection.cursor()) as cursor:
+            try:
+                cursor.execute("PRAGMA journal_mode = WAL")
+                # A commit survives the death of the process; that it survives a power cut is not worth a sync per call.
+                cursor.execute("PRAGMA synchronous = NORMAL")
+                cursor.execute("CREATE TABLE IF NOT EXISTS entity (kind TEXT, key TEXT, data BLOB, PRIMARY KEY (kind, key))")
+                cursor.execute("CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT)")
+            except sqlite3.DatabaseError as error:
+                raise StoreError(f"{path} is no lab state: {error}") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def is_empty(self) -> bool:
+        """Whether no world was saved yet."""
+        return self._fact("schema") is None
+
+    def load(self) -> World:
+        """Return the saved world. Raises StoreError."""
+        schema = self._fact("schema")
+        if schema != str(SCHEMA):
+            raise StoreError(f"{self._path} was written by another version of the lab (schema {schema}); reset it")
+        world = World()
+        for kind, key, data in self._connection.execute("SELECT kind, key, data FROM entity ORDER BY rowid"):
+            try:
+                getattr(world, kind)[key] = _Reader(io.BytesIO(data)).load()
+            except (AttributeError, pickle.UnpicklingError, EOFError) as error:
+                raise StoreError(f"{self._path}: {kind} {key} cannot be read: {error}") from error
+            self._written[kind, key] = blake2b(data).digest()
+        return world
+
+    def save(self, world: World, now: datetime, machines: Iterable[str] | None = None) -> int:
+        """Save what changed; return how many rows were written. `machines` names those to look at, None all."""
+        entities = {
+            (kind, key): entity
+            for kind in _KINDS
+            for key, entity in getattr(world, kind).items()
+            if kind != _MACHINES or machines is None
+        }
+        for name in machines or ():
+            if name in world.machines:
+                entities[_MACHINES, name] = world.machines[name]
+        rows = []
+        for (kind, key), entity in entities.items():
+            data = pickle.dumps(entity, protocol=5)
+            digest = blake2b(data).digest()
+            if self._written.get((kind, key)) != digest:
+                self._written[kind, key] = digest
+                rows.append((kind, key, data))
+        gone = [
+            item
+            for item in self._written
+            if item[1] not in getattr(world, item[0])
+        ]
+        with self._connection:
+            self._connection.execute("BEGIN")
+            self._connection.executemany("INSERT OR REPLACE INTO entity VALUES (?, ?, ?)", rows)
+            self._connection.executemany("DELETE FROM entity WHERE kind = ? AND key = ?", gone)
+            facts = {"schema": str(SCHEMA), "world_time": now.isoformat(), "real_time": datetime.now(UTC).isoformat()}
+            self._connection.executemany("INSERT OR REPLACE INTO fact VALUES (?, ?)", facts.items())
+        for item in gone:
+            del self._written[item]
+        return len(rows)
+
+    def world_time(self, real_now: datetime) -> datetime:
+        """Return the world's time: that of the last save, and the real time since then."""
+        world, real = self._fact("world_time"), self._fact("real_time")
+        if world is None or real is None:
+            return real_now
+        return datetime.fromisoformat(world) + (real_now - datetime.fromisoformat(real))
+
+    def _fact(self, name: str) -> str | None:
+        row = self._connection.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+
+class _Reader(pickle.Unpickler):
+    """Reads the classes of the model and nothing else."""
+
+    def find_class(self, module: str, name: str) -> object:
+        if module == model.__name__ or (module, name) in _PLAIN:
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"{module}.{name} is not part of a world")
