@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final
 
-from ansible_collections.guarded.fabric.plugins.module_utils import der
+from ansible_collections.guarded.fabric.plugins.module_utils import der, endorsement_key
 from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -40,8 +40,6 @@ _MODEL: Final = "2.23.133.2.2"
 _VERSION: Final = "2.23.133.2.3"
 _SUBJECT_ALTERNATIVE_NAME: Final = "2.5.29.17"
 _EXTENDED_KEY_USAGE: Final = "2.5.29.37"
-_RSA_IDENTIFIERS: Final = ("1.2.840.113549.1.1.1", "1.2.840.113549.1.1.7")
-_RSA_ALGORITHM: Final = bytes.fromhex("300d06092a864886f70d0101010500")
 _DIRECTORY_NAME: Final = 0xA4
 _VERSION_FIELD: Final = 0xA0
 _EXTENSIONS_FIELD: Final = 0xA3
@@ -110,7 +108,7 @@ def parse(data: bytes) -> EkCertificate:
     extensions = _extensions(rest)
     described = dict(_alternative_names(extensions.get(_SUBJECT_ALTERNATIVE_NAME)))
     not_before, not_after = _validity(validity)
-    public_key = _public_key(key)
+    public_key = endorsement_key.normalise(key)
     return EkCertificate(
         manufacturer=_manufacturer(described.get(_MANUFACTURER, "")),
         model=described.get(_MODEL, ""),
@@ -120,16 +118,11 @@ def parse(data: bytes) -> EkCertificate:
         not_before=not_before,
         not_after=not_after,
         public_key=public_key,
-        public_key_sha256=key_hash(public_key),
+        public_key_sha256=endorsement_key.fingerprint(public_key),
         usages=_usages(extensions.get(_EXTENDED_KEY_USAGE)),
         thumbprint=hashlib.sha1(certificate.whole, usedforsecurity=False).hexdigest().upper(),
         der=certificate.whole,
     )
-
-
-def key_hash(public_key: bytes) -> str:
-    """Name a key (DER SubjectPublicKeyInfo) by its SHA-256, in upper-case hex."""
-    return hashlib.sha256(public_key).hexdigest().upper()
 
 
 def verify_chain(
@@ -244,16 +237,6 @@ def _time(node: der.Node) -> datetime:
         return datetime.strptime(node.contents.decode("ascii"), layout).replace(tzinfo=timezone.utc)
     except ValueError as error:
         raise FormatError(WHAT, f"a time: {error}", node.start) from error
-
-
-def _public_key(node: der.Node) -> bytes:
-    parts = node.children()
-    if len(parts) != 2 or parts[1].tag != der.BIT_STRING:  # noqa: PLR2004 - algorithm, key
-        raise FormatError(WHAT, "the algorithm of a public key and the key", node.start)
-    algorithm = parts[0].children()
-    if not algorithm or der.object_identifier(algorithm[0]) not in _RSA_IDENTIFIERS:
-        return node.whole
-    return der.encode(der.SEQUENCE, _RSA_ALGORITHM + parts[1].whole)
 
 
 def _manufacturer(value: str) -> str:
