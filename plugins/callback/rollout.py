@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A stdout callback that shows a long rollout as phases: what runs now, what changed, what each phase cost."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ansible import constants
+from ansible.plugins.callback import CallbackBase
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DOCUMENTATION = r"""
+name: rollout
+type: stdout
+short_description: Show a rollout as phases with their cost
+version_added: 0.1.0
+description:
+  - Prints a line for each task that says on how many hosts it changed something, and a table at the end that says how
+    long each play took. A play is a phase of the rollout.
+  - Problems of this collection's modules are shown with their id, owner and next step, one under the other.
+requirements:
+  - Set it as stdout callback in configuration.
+extends_documentation_fragment:
+  - ansible.builtin.default_callback
+"""
+
+
+@dataclass
+class Phase:
+    """A play: seconds it took, and what it did."""
+
+    name: str
+    started: float
+    seconds: float = 0.0
+    tasks: int = 0
+    results: int = 0
+    changed: int = 0
+    failed: int = 0
+
+
+@dataclass
+class Step:
+    """A task that runs now: the hosts by how it went for them."""
+
+    name: str
+    started: float
+    ok: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+
+def step_line(step: Step, seconds: float) -> str:
+    """Return a finished task as one line."""
+    parts = []
+    if step.changed:
+        parts.append(f"changed on {_hosts(step.changed)}")
+    if step.ok:
+        parts.append(f"nothing to do on {_hosts(step.ok)}" if step.changed else f"ok on {_hosts(step.ok)}")
+    if step.failed:
+        parts.append(f"FAILED on {_hosts(step.failed)}")
+    return f"  {step.name}: {', '.join(parts)} ({seconds:.1f} s)"
+
+
+def _hosts(names: list[str]) -> str:
+    return ", ".join(sorted(names)) if len(names) <= 3 else f"{len(names)} machines"  # noqa: PLR2004 - what fits a line
+
+
+def phase_table(phases: list[Phase]) -> list[str]:
+    """Return the phases as a table: seconds, tasks, results that changed something."""
+    shown = [phase for phase in phases if phase.results]
+    width = max([len("phase"), *(len(phase.name) for phase in shown)])
+    lines = [f"{'phase':<{width}}  seconds  tasks  changed"]
+    lines += [f"{p.name:<{width}}  {p.seconds:7.1f}  {p.tasks:5}  {p.changed:7}" for p in shown]
+    total = sum(phase.seconds for phase in phases)
+    lines.append(f"{'all':<{width}}  {total:7.1f}  {sum(p.tasks for p in shown):5}  {sum(p.changed for p in shown):7}")
+    return lines
+
+
+def failure_lines(host: str, result: Mapping[str, Any]) -> list[str]:
+    """Return why a task failed on a host; problems with ids one by one."""
+    problems = result.get("problems")
+    if not isinstance(problems, list) or not problems:
+        return [f"    {host}: {result.get('msg', 'no message')}"]
+    lines = []
+    for problem in problems:
+        detail = f" ({problem['detail']})" if problem.get("detail") else ""
+        lines.append(f"    {problem['id']} [{problem['owner']}] {problem['thing']}: {problem['what']}{detail}")
+        lines.append(f"      next: {problem['next_step']}")
+    return lines
+
+
+class CallbackModule(CallbackBase):
+    """Shows phases."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "stdout"
+    CALLBACK_NAME = "guarded.fabric.rollout"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._phases: list[Phase] = []
+        self._step: Step | None = None
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:  # noqa: ANN401 - Ansible's own type
+        """Begin a phase."""
+        self._finish_step()
+        self._finish_phase()
+        self._phases.append(Phase(play.get_name().strip(), time.monotonic()))
+        self._display.display(f"\n{self._phases[-1].name}", color=constants.COLOR_HIGHLIGHT)
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:  # noqa: ANN401, ARG002, FBT001
+        """Begin a step."""
+        self._finish_step()
+        self._step = Step(task.get_name().strip(), time.monotonic())
+
+    def v2_playbook_on_handler_task_start(self, task: Any) -> None:  # noqa: ANN401
+        """Begin a step of a handler."""
+        self.v2_playbook_on_task_start(task, is_conditional=False)
+
+    def v2_runner_on_ok(self, result: Any) -> None:  # noqa: ANN401
+        """Count a host on which the task went well."""
+        changed = bool(result._result.get("changed"))  # noqa: SLF001 - the callback API hands results over so
+        if self._step is not None:
+            (self._step.changed if changed else self._step.ok).append(result._host.get_name())  # noqa: SLF001
+        if self._phases:
+            self._phases[-1].results += 1
+            self._phases[-1].changed += changed
+        if result._task.action in constants._ACTION_DEBUG:  # noqa: SLF001
+            self._show_message(result._result.get("msg"))  # noqa: SLF001
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:  # noqa: ANN401, FBT001, FBT002
+        """Show why a task failed."""
+        host = result._host.get_name()  # noqa: SLF001
+        if self._step is not None:
+            self._step.failed.append(host)
+        if self._phases:
+            self._phases[-1].results += 1
+            self._phases[-1].failed += not ignore_errors
+        for line in failure_lines(host, result._result):  # noqa: SLF001
+            self._display.display(line, color=constants.COLOR_ERROR)
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:  # noqa: ANN401
+        """Show that a host cannot be reached."""
+        self.v2_runner_on_failed(result)
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:  # noqa: ANN401
+        """Show what each phase cost, and which hosts failed."""
+        self._finish_step()
+        self._finish_phase()
+        self._display.display("")
+        for line in phase_table(self._phases):
+            self._display.display(line)
+        failed = sorted({*stats.failures, *stats.dark})
+        if failed:
+            self._display.display(f"failed: {', '.join(failed)}", color=constants.COLOR_ERROR)
+
+    def _show_message(self, message: object) -> None:
+        for line in message if isinstance(message, list) else [message]:
+            self._display.display(f"  {line}")
+
+    def _finish_step(self) -> None:
+        step, self._step = self._step, None
+        if step is None or not (step.ok or step.changed or step.failed):
+            return
+        if self._phases:
+            self._phases[-1].tasks += 1
+        color = constants.COLOR_CHANGED if step.changed else constants.COLOR_OK
+        self._display.display(step_line(step, time.monotonic() - step.started), color=color)
+
+    def _finish_phase(self) -> None:
+        if self._phases and not self._phases[-1].seconds:
+            self._phases[-1].seconds = time.monotonic() - self._phases[-1].started
