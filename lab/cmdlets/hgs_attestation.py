@@ -48,7 +48,7 @@ def add_tpm_host(session: Session, p: Bound) -> object:
     version = _version(state, p)
     found = _identifier(session, p)
     name = p.text("Name") or p.text("ForeignKey") or found.name
-    key = found.endorsement_key
+    key = _endorsement_key(found)
     host = TpmHost(name, endorsement.identifier(key), key, found.endorsement_certificate, version)
     with _refusals("Add-HgsAttestationTpmHost"):
         # The guides: version 2 knows no way round the certificate, version 1 leaves the check out with -Force.
@@ -75,7 +75,7 @@ def get_tpm_host(session: Session, p: Bound) -> object:
     if "PolicyVersion" in p:
         hosts = [host for host in hosts if host.policy_version == _version(state, p)]
     if "Path" in p or "Xml" in p:
-        wanted = endorsement.identifier(_identifier(session, p).endorsement_key)
+        wanted = endorsement.identifier(_endorsement_key(_identifier(session, p)))
         hosts = [host for host in hosts if host.identifier == wanted]
     return [_host_object(host) for host in hosts]
 
@@ -197,6 +197,14 @@ def _identifier(session: Session, p: Bound) -> platform_identifier.PlatformIdent
         raise CmdletError(
             f"The document is not a platform identifier. {error}", "InvalidPlatformIdentifier", "InvalidData"
         ) from error
+
+
+def _endorsement_key(identifier: platform_identifier.PlatformIdentifier) -> bytes:
+    if identifier.endorsement_key is None:
+        raise CmdletError(
+            "The platform identifier holds no endorsement key.", "InvalidPlatformIdentifier", "InvalidData"
+        )
+    return identifier.endorsement_key
 
 
 def _identifier_document(session: Session, p: Bound) -> bytes:
