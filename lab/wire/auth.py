@@ -70,9 +70,10 @@ class Authenticator:
 
     def _basic(self, credentials: str) -> str | None:
         try:
-            user, _, password = base64.b64decode(credentials, validate=True).decode().partition(":")
+            pair = base64.b64decode(credentials, validate=True)
         except ValueError:
             return None
+        user, _, password = _decoded(pair).partition(":")
         expected = self._password_of(user)
         if expected is None or not hmac.compare_digest(expected.encode(), password.encode()):
             return None
@@ -107,6 +108,14 @@ class Authenticator:
             return HttpResponse(HTTPStatus.BAD_REQUEST)
         protocol = part["protocol"].decode("ascii")
         return Authenticated(exchange.user, body, lambda status, data: _encrypted(exchange, protocol, status, data))
+
+
+def _decoded(pair: bytes) -> str:
+    """Decode user and password; RFC 7617 leaves the encoding open: requests sends Latin-1, others UTF-8."""
+    try:
+        return pair.decode()
+    except UnicodeDecodeError:
+        return pair.decode("latin-1")
 
 
 def _plain(status: int, body: bytes) -> HttpResponse:

@@ -21,8 +21,9 @@ def module_failure(message: str) -> ProcessResult:
 
 
 def script_failure(message: str) -> ProcessResult:
-    """Return what a script leaves that fails with this message."""
-    return ProcessResult(1, b"", message.encode() + b"\r\n")
+    """Return what a script leaves that fails with this message; on both streams: each plugin shows the one or other."""
+    line = message.encode("utf-8", "replace") + b"\r\n"
+    return ProcessResult(1, line, line)
 
 
 async def execute(target: Target, decode: Decoder, text: str, stdin: bytes, user: str) -> ProcessResult:

@@ -33,6 +33,8 @@ class Limits:
     """From the first byte of a request to its last."""
     write: float = 30.0
     """To take an answer."""
+    linger: float = 2.0
+    """To read on after a refusal."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class HttpListener:
         try:
             await self._answer_all(reader, writer, self.new_handler())
         except (OSError, EOFError, TimeoutError):
-            pass  # The client went away, or is too slow: nobody is left to be told.
+            _reset(writer)  # The client went away, or is too slow: nobody is left to be told.
         except Exception:
             logger.exception("a bug of the lab")
         finally:
@@ -136,7 +138,7 @@ class HttpListener:
         if writer.can_write_eof():
             writer.write_eof()
         left = 2 * self.limits.body_bytes
-        async with asyncio.timeout(2.0):
+        async with asyncio.timeout(self.limits.linger):
             while left > 0 and (data := await reader.read(65536)):
                 left -= len(data)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import struct
 import uuid
 from collections import deque
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from psrpcore import (
     EndOfPipelineInputEvent,
     PipelineInputEvent,
     PowerShell,
+    PSRPCoreError,
     PSRPEvent,
     PSRPPayload,
     ServerPipeline,
@@ -38,6 +40,11 @@ RESOURCE_URI: Final = "http://schemas.microsoft.com/powershell/Microsoft.PowerSh
 
 _FRAGMENT_BYTES: Final = 32 * 1024
 """Small enough for any client's MaxEnvelopeSize in base64."""
+_MALFORMED: Final = (
+    *(PSRPCoreError, struct.error, SyntaxError),
+    *(AttributeError, IndexError, KeyError, TypeError, ValueError),
+)
+"""What psrpcore raises where a message is not what it should be; SyntaxError is that of its XML parser."""
 
 
 @dataclass
@@ -151,9 +158,15 @@ class PowerShellShell:
 
     def _feed(self, identifier: uuid.UUID | None, fragments: bytes) -> None:
         self._pool.receive_data(PSRPPayload(fragments, StreamType.default, identifier))
-        while (event := self._pool.next_event()) is not None:
+        while (event := self._next_event()) is not None:
             self._handle(event)
         self._flush()
+
+    def _next_event(self) -> PSRPEvent[Any, Any] | None:
+        try:
+            return self._pool.next_event()
+        except _MALFORMED as error:
+            raise faults.invalid_body(f"a message of PowerShell remoting is malformed: {error!r}") from error
 
     def _flush(self) -> None:
         """Move what the pool has to send to the queue of whom it is for."""

@@ -54,7 +54,7 @@ def listening(
     machine: Machine, certificate: ServerCertificate, thread: LoopThread, tmp_path: Path
 ) -> Iterator[Listening]:
     credentials = CredentialFile(tmp_path / "ntlm")
-    limits = Limits(idle=20.0, read=0.5)
+    limits = Limits(idle=20.0, read=0.5, linger=0.5)
     https = Endpoint(machine, "127.0.0.1", 0, credentials, certificate.context(), limits)
     http = Endpoint(machine, "127.0.0.1", 0, credentials, None, limits)
     for endpoint in (https, http):

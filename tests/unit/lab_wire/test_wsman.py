@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The service below HTTP: verbs, faults, quotas, and messages that no good client sends."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+from ansible_collections.guarded.fabric.lab.wire import psrp, winrs
+from ansible_collections.guarded.fabric.lab.wire.envelope import NAMESPACES
+from ansible_collections.guarded.fabric.lab.wire.target import ProcessResult
+from ansible_collections.guarded.fabric.lab.wire.wsman import Quotas, WsManService
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import etree
+from psrpcore import ClientRunspacePool
+
+from .machine import Machine
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+SHELL = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
+TRANSFER = "http://schemas.xmlsoap.org/ws/2004/09/transfer"
+DECLARATIONS = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in NAMESPACES.items())
+
+
+def soap(action: str, body: str, *, uri: str = winrs.RESOURCE_URI, shell_id: str = "", timeout: str = "PT20S") -> bytes:
+    return (
+        f"<s:Envelope {DECLARATIONS}><s:Header><a:Action>{action}</a:Action><a:MessageID>uuid:1</a:MessageID>"
+        f"<w:ResourceURI>{uri}</w:ResourceURI><w:OperationTimeout>{timeout}</w:OperationTimeout>"
+        "<w:MaxEnvelopeSize>153600</w:MaxEnvelopeSize>"
+        '<w:OptionSet><w:Option Name="WINRS_CONSOLEMODE_STDIN">FALSE</w:Option></w:OptionSet>'
+        f'<w:SelectorSet><w:Selector Name="ShellId">{shell_id}</w:Selector></w:SelectorSet></s:Header>'
+        f"<s:Body>{body}</s:Body></s:Envelope>"
+    ).encode()
+
+
+def create(shell: str = "S", content: str = "", uri: str = winrs.RESOURCE_URI) -> bytes:
+    return soap(f"{TRANSFER}/Create", f'<rsp:Shell ShellId="{shell}">{content}</rsp:Shell>', uri=uri)
+
+
+def command(shell: str = "S", line: str = "whoami", identifier: str = "C") -> bytes:
+    body = f'<rsp:CommandLine CommandId="{identifier}"><rsp:Command>{line}</rsp:Command></rsp:CommandLine>'
+    return soap(f"{SHELL}/Command", body, shell_id=shell)
+
+
+def send(data: bytes, *, end: str = "true", identifier: str = "C") -> bytes:
+    stream = base64.b64encode(data).decode()
+    body = f'<rsp:Send><rsp:Stream Name="stdin" CommandId="{identifier}" End="{end}">{stream}</rsp:Stream></rsp:Send>'
+    return soap(f"{SHELL}/Send", body, shell_id="S")
+
+
+def receive(identifier: str = "C", timeout: str = "PT20S") -> bytes:
+    body = f'<rsp:Receive><rsp:DesiredStream CommandId="{identifier}">stdout</rsp:DesiredStream></rsp:Receive>'
+    return soap(f"{SHELL}/Receive", body, shell_id="S", timeout=timeout)
+
+
+def signal(identifier: str = "C") -> bytes:
+    return soap(f"{SHELL}/Signal", f'<rsp:Signal CommandId="{identifier}"/>', shell_id="S")
+
+
+def delete(shell: str = "S") -> bytes:
+    return soap(f"{TRANSFER}/Delete", "", shell_id=shell)
+
+
+async def ask(service: WsManService, request: bytes, user: str = "u") -> etree._Element:
+    """Ask and expect an answer."""
+    status, answer = await service.answer(request, user)
+    assert status == 200, answer
+    return etree.fromstring(answer)
+
+
+async def fault(service: WsManService, request: bytes, user: str = "u") -> int:
+    """Ask and expect a fault; return its code."""
+    status, answer = await service.answer(request, user)
+    assert status == 500, answer
+    found = etree.fromstring(answer).find(".//{http://schemas.microsoft.com/wbem/wsman/1/wsmanfault}WSManFault")
+    assert found is not None
+    assert found.get("Machine") == "LAB"
+    return int(found.get("Code", ""))
+
+
+def run(work: Coroutine[object, object, None]) -> None:
+    asyncio.run(work)
+
+
+def test_an_answer_refers_to_its_request() -> None:
+    async def work() -> None:
+        answer = await ask(WsManService(Machine()), create())
+        assert answer.findtext("s:Header/a:RelatesTo", "", NAMESPACES) == "uuid:1"
+        assert answer.findtext("s:Header/a:Action", "", NAMESPACES) == f"{TRANSFER}/CreateResponse"
+        assert answer.findtext("s:Body/rsp:Shell/rsp:ShellId", "", NAMESPACES) == "S"
+
+    run(work())
+
+
+def test_a_command_waits_for_its_last_input() -> None:
+    async def work() -> None:
+        machine = Machine()
+        service = WsManService(machine)
+        await ask(service, create())
+        await ask(service, command())
+        assert await fault(service, receive(timeout="PT0.1S")) == 2150858793
+        await ask(service, send(b"one ", end="false"))
+        await asyncio.sleep(0.01)
+        assert machine.executions == []
+        await ask(service, send(b"two"))
+        answer = await ask(service, receive())
+        state = answer.find("s:Body/rsp:ReceiveResponse/rsp:CommandState", NAMESPACES)
+        assert state is not None
+        assert state.get("State") == f"{SHELL}/CommandState/Done"
+        assert state.findtext("rsp:ExitCode", "", NAMESPACES) == "0"
+        ((execution, _),) = machine.executions
+        assert getattr(execution, "stdin", None) == b"one two"
+
+    run(work())
+
+
+def test_what_does_not_exist_is_a_fault() -> None:
+    async def work() -> None:
+        service = WsManService(Machine())
+        assert await fault(service, command()) == 2150858843
+        await ask(service, create())
+        assert await fault(service, create()) == 2150858791
+        assert await fault(service, create("T", uri="http://schemas.microsoft.com/powershell/Other")) == 2150858811
+        for request in (send(b""), receive()):
+            assert await fault(service, request) == 2150858843
+        assert await fault(service, soap(f"{SHELL}/Dance", "", shell_id="S")) == 2150858753
+        assert await fault(service, soap(f"{SHELL}/Command", "", shell_id="S")) == 2150858791
+        await ask(service, delete())
+        assert await fault(service, delete()) == 2150858843
+
+    run(work())
+
+
+def test_a_command_identifier_is_free_after_its_signal_only() -> None:
+    async def work() -> None:
+        service = WsManService(Machine())
+        await ask(service, create())
+        await ask(service, command())
+        assert await fault(service, command()) == 2150858791
+        await ask(service, signal())
+        assert await fault(service, receive()) == 2150858843
+        await ask(service, command())
+
+    run(work())
+
+
+@pytest.mark.parametrize("end", [signal(), delete()])
+def test_ending_a_command_wakes_who_waits_for_it(end: bytes) -> None:
+    async def work() -> None:
+        machine = Machine()
+        machine.says(ProcessResult(0), after=60)
+        service = WsManService(machine)
+        for request in (create(), command(), send(b"")):
+            await ask(service, request)
+        waiting = asyncio.create_task(fault(service, receive()))
+        await asyncio.sleep(0.05)
+        await ask(service, end)
+        assert await asyncio.wait_for(waiting, 1) == 995
+
+    run(work())
+
+
+def test_a_shell_that_nobody_uses_is_forgotten() -> None:
+    async def work() -> None:
+        now = 0.0
+        service = WsManService(Machine(), Quotas(shells_per_user=1, idle_timeout=100), monotonic=lambda: now)
+        await ask(service, create("A"))
+        now = 99.0
+        assert await fault(service, create("B")) == 2150859173
+        await ask(service, create("C"), user="somebody else")
+        await ask(service, command("A"))
+        now = 198.0
+        assert await fault(service, create("D")) == 2150859173
+        now = 199.5
+        await ask(service, create("E"))
+        assert await fault(service, command("A")) == 2150858843
+
+    run(work())
+
+
+def test_text_that_xml_cannot_hold_is_replaced() -> None:
+    async def work() -> None:
+        service = WsManService(Machine(name="LAB"))
+        answer = await ask(service, create(), user="a\0\x1b\ud800b")
+        assert answer.findtext("s:Body/rsp:Shell/rsp:Owner", "", NAMESPACES) == "a\ufffd\ufffd\ufffdb"
+
+    run(work())
+
+
+@pytest.mark.parametrize("data", [b"", b"<", b"<a/>", b"\0", b'<!DOCTYPE a [<!ENTITY b "c">]>' + create()])
+def test_what_is_no_envelope_is_a_bad_request(data: bytes) -> None:
+    async def work() -> None:
+        assert await WsManService(Machine()).answer(data, "u") == (400, b"")
+
+    run(work())
+
+
+def opening() -> bytes:
+    pool = ClientRunspacePool()
+    pool.open()
+    payload = pool.data_to_send()
+    assert payload is not None
+    return payload.data
+
+
+OPENING = opening()
+CREATION = '<creationXml xmlns="http://schemas.microsoft.com/powershell">{}</creationXml>'
+
+
+@st.composite
+def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
+    """Cut, overwrite and repeat parts of good data."""
+    data = bytearray(whole)
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, max(len(data) - 1, 0)))
+        match draw(st.integers(0, 3)):
+            case 0:
+                del data[at:]
+            case 1:
+                data[at:at] = data[:at]
+            case 2:
+                del data[at : at + draw(st.integers(1, 50))]
+            case _:
+                data[at : at + 4] = draw(st.binary(min_size=4, max_size=4))
+    return bytes(data)
+
+
+@settings(max_examples=300)
+@given(first=st.just(OPENING) | damaged(OPENING) | st.binary(), then=damaged(OPENING) | st.binary())
+def test_damaged_remoting_messages_are_faults(first: bytes, then: bytes) -> None:
+    async def work() -> None:
+        service = WsManService(Machine())
+        content = CREATION.format(base64.b64encode(first).decode())
+        stream = base64.b64encode(then).decode()
+        line = (
+            f'<rsp:CommandLine CommandId="{uuid.UUID(int=1)}"><rsp:Arguments>{stream}</rsp:Arguments></rsp:CommandLine>'
+        )
+        for request in (
+            create(content=content, uri=psrp.RESOURCE_URI),
+            soap(f"{SHELL}/Command", line, uri=psrp.RESOURCE_URI, shell_id="S"),
+        ):
+            _, answer = await service.answer(request, "u")
+            assert b"bug of the lab" not in answer
+        service.drop_shells()
+
+    run(work())
