@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
-from ansible_collections.guarded.fabric.lab.world.endorsement import thumbprint
 from cryptography import x509
 
 from .registry import PSObject
@@ -20,7 +20,7 @@ def certificate_object(certificate: Certificate) -> PSObject:
     return PSObject(
         "System.Security.Cryptography.X509Certificates.X509Certificate2",
         {
-            "Thumbprint": thumbprint(certificate.der),
+            "Thumbprint": hashlib.sha1(certificate.der, usedforsecurity=False).hexdigest().upper(),
             "Subject": parsed.subject.rfc4514_string(),
             "Issuer": parsed.issuer.rfc4514_string(),
             "SerialNumber": f"{parsed.serial_number:X}",

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Windows module PlatformIdentifier: what HGS needs to know of a host's TPM.
 
-Published are the namespace, the root element, PlatformIdMessages, Version, ForeignKey and MachineGuid in this order (one
-captured file, cut short), and that the document holds MAC addresses, SMBIOS GUID, serial number, endorsement key and
-its certificate (PSD Get-PlatformIdentifier, WSD capturing-hardware). Lab only: the names of all other elements, keys
-and certificates as base64 of DER, the words of messages, and every value that is not of the TPM.
+Published are the namespace, the root element, PlatformIdMessages, Version, ForeignKey and MachineGuid in this order
+(one captured file, cut short), and that the document holds MAC addresses, SMBIOS GUID, serial number, endorsement key
+and its certificate (PSD Get-PlatformIdentifier, WSD capturing-hardware). Lab only: the names of all other elements,
+keys and certificates as base64 of DER, the words of messages, and every value that is not of the TPM.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def get_platform_identifier(session: Session, p: Bound) -> object:
 
 
 def _document(machine: Machine, name: str) -> etree._Element:
-    root = etree.Element(f"{{{NAMESPACE}}}PlatformIdentifiers", nsmap={None: NAMESPACE})
+    root = etree.fromstring(f'<PlatformIdentifiers xmlns="{NAMESPACE}"/>')
     messages = _add(root, "PlatformIdMessages")
     for message in _messages(machine):
         _add(messages, "PlatformIdMessage", message)

@@ -12,9 +12,10 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from ansible_collections.guarded.fabric.lab.world import endorsement
 from ansible_collections.guarded.fabric.lab.world.attestation_exchange import Attempt, Continue, Denied, advance
 from ansible_collections.guarded.fabric.lab.world.attestation_protocol import OperationMode, ProvidedContent
+from ansible_collections.guarded.fabric.plugins.module_utils import ek_certificate, endorsement_key
+from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
@@ -127,18 +128,20 @@ def _in_mode(state: AttestationState, mode: str, decide: Callable[[], Reply]) ->
 
 def _read_v1(body: bytes) -> Attempt:
     message = messages.read_tpm_request(body)
-    return Attempt(message.session, "v1", message.endorsement_key, message.requested, message.context)
+    try:
+        key = endorsement_key.parse(message.endorsement_key)
+    except FormatError:
+        raise messages.PayloadError("the endorsement key is none") from None
+    return Attempt(message.session, "v1", key, message.requested, message.context)
 
 
 def _read_v2(body: bytes) -> Attempt:
     message = messages.read_attestation_request(body)
-    certificate = message.provided.get(ProvidedContent.ENDORSEMENT_KEY_CERTIFICATE)
-    if certificate is None:
-        raise messages.PayloadError("the endorsement key certificate is missing")
+    certificate = message.provided.get(ProvidedContent.ENDORSEMENT_KEY_CERTIFICATE, b"")
     try:
-        key = endorsement.key_of(certificate)
-    except ValueError:
-        raise messages.PayloadError("the endorsement key certificate is none") from None
+        key = ek_certificate.parse(certificate).public_key
+    except FormatError:
+        raise messages.PayloadError("the endorsement key certificate is missing, or none") from None
     return Attempt(
         message.session,
         "v2",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from ansible_collections.guarded.fabric.plugins.module_utils import si_policy_binary, sipa, tcg_log
+from ansible_collections.guarded.fabric.plugins.module_utils import ek_certificate, si_policy_binary, sipa, tcg_log
 from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
 
 from . import endorsement
@@ -90,16 +90,15 @@ def check_endorsement_certificate(
             "EndorsementKeyCertificateMissing",
             "InvalidData",
         )
-    if endorsement.key_of(certificate) != host.endorsement_key:
+    parsed = ek_certificate.parse(certificate)
+    if parsed.public_key != host.endorsement_key:
         raise RefusedError(
             f"The endorsement key certificate in the platform identifier of '{host.name}' is for another key.",
             "EndorsementKeyCertificateMismatch",
             "InvalidData",
         )
-    if not endorsement.is_trusted(certificate, roots, intermediates, now):
-        raise RefusedError(
-            UNTRUSTED_ROOT.format(thumbprint=endorsement.thumbprint(certificate)), "UntrustedRoot", "SecurityError"
-        )
+    if ek_certificate.verify_chain(parsed, roots, intermediates, now):
+        raise RefusedError(UNTRUSTED_ROOT.format(thumbprint=parsed.thumbprint), "UntrustedRoot", "SecurityError")
 
 
 def remove_host(state: AttestationState, name: str) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ansible_collections.guarded.fabric.plugins.module_utils import sipa, tcg_log, tpm_baseline
-from ansible_collections.guarded.fabric.plugins.module_utils.boot_facts import BootFacts, boot_facts
+from ansible_collections.guarded.fabric.plugins.module_utils.boot_facts import SECURE_BOOT_PCR, BootFacts, boot_facts
 from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -28,6 +28,23 @@ if TYPE_CHECKING:
     from .model import AttestationState
 
 _RSA_KEY: Final = 1
+_SECURE_BOOT_EVENTS: Final = frozenset(
+    {
+        tcg_log.EV_EFI_VARIABLE_DRIVER_CONFIG,
+        tcg_log.EV_EFI_VARIABLE_AUTHORITY,
+        tcg_log.EV_EFI_ACTION,
+        tcg_log.EV_SEPARATOR,
+    }
+)
+_TAGGED: Final = frozenset({tcg_log.EV_EVENT_TAG, tcg_log.EV_SEPARATOR})
+_EXPECTED_EVENTS: Final[Mapping[int, frozenset[int]]] = {
+    SECURE_BOOT_PCR: _SECURE_BOOT_EVENTS,
+    11: frozenset({tcg_log.EV_COMPACT_HASH}),
+    12: _TAGGED,
+    13: _TAGGED,
+    14: _TAGGED,
+}
+_SEPARATORS: Final = frozenset({bytes(4), sipa.CLOSING_SEPARATOR})
 
 
 @dataclass(frozen=True)
@@ -50,12 +67,30 @@ class Trusted:
 
 
 def read_host(log: tcg_log.EventLog) -> Host:
-    """Read a host's log. Raises FormatError, also for a log that Windows did not finish."""
+    """Read a host's log, which replays to the TPM's PCRs in the SHA-256 bank.
+
+    Raises FormatError, also for a log that Windows did not finish or whose data are not what the digests are of.
+    """
     if not sipa.is_closed(log):
         raise FormatError(sipa.WHAT, "a log that Windows closed with separators in PCR 12, 13 and 14")
+    _check_events(log)
+    for contradiction in tpm_baseline.contradictions(log, tcg_log.SHA256):
+        raise FormatError(tcg_log.WHAT, f"a log that agrees with itself: {contradiction}")
     signing = [record.value for record in sipa.flatten(sipa.measurements(log)) if record.name == "VsmIdksInfo"]
     key = signing[0] if signing else None
     return Host(boot_facts(log), _fingerprint(log), key if isinstance(key, sipa.IdentityKey) else None)
+
+
+def _check_events(log: tcg_log.EventLog) -> None:
+    """Refuse an event under a type that nobody reads there: a digest does not cover the type, so one could hide so."""
+    for event in log.events:
+        expected = _EXPECTED_EVENTS.get(event.pcr)
+        if expected is None:
+            continue
+        if event.type not in expected or (event.type == tcg_log.EV_SEPARATOR and event.data not in _SEPARATORS):
+            raise FormatError(
+                tcg_log.WHAT, f"another event than {event.type_name} in PCR {event.pcr}, or other data", event.offset
+            )
 
 
 def public_key(key: sipa.IdentityKey | None) -> rsa.RSAPublicKey | None:
@@ -97,10 +132,10 @@ def _fingerprint(log: tcg_log.EventLog) -> str:
 
 
 def _no_debugger(host: Host, _trusted: Trusted) -> bool:
+    """Ask of a hypervisor only that it does not say it is debugged: one that was not started says nothing."""
     facts = host.facts
-    return not (
-        facts.firmware_debugging or facts.boot_debugging or facts.kernel_debugging or facts.hypervisor_debugging
-    )
+    windows_is_not_debugged = facts.boot_debugging is False and facts.kernel_debugging is False
+    return windows_is_not_debugged and not facts.firmware_debugging and not facts.hypervisor_debugging
 
 
 def _known_code_integrity_policy(host: Host, trusted: Trusted) -> bool:

@@ -1,66 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Endorsement keys of TPMs and their certificates, as the Host Guardian Service looks at them."""
+"""How the Host Guardian Service names and trusts the endorsement keys of TPMs."""
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime
+from ansible_collections.guarded.fabric.plugins.module_utils.endorsement_key import fingerprint
 
 ROOT_STORE: Final = r"localmachine\trustedtpm_rootca"
 INTERMEDIATE_STORE: Final = r"localmachine\trustedtpm_intermediateca"
-_LONGEST_CHAIN: Final = 8
+"""Stores of a node that hold whom it trusts to certify TPMs (WSD install-trusted-tpm-root-certificates)."""
 
 
 def identifier(endorsement_key: bytes) -> str:
-    """Name an endorsement key (DER, SubjectPublicKeyInfo) as HGS does: by its hash.
+    """Return what HGS shows as a TPM host's Identifier, for a key as DER SubjectPublicKeyInfo.
 
-    That it is a hash is what GuardedFabricTools compares; SHA-256 of this encoding, in upper case, is lab only.
+    It is a hash of the key (GuardedFabricTools compares it with HGS's events); which one of which form is lab only.
     """
-    return hashlib.sha256(endorsement_key).hexdigest().upper()
-
-
-def key_of(certificate: bytes) -> bytes:
-    """Return the public key of an endorsement certificate as DER; ValueError where it is no certificate with a key."""
-    return (
-        x509.load_der_x509_certificate(certificate)
-        .public_key()
-        .public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    )
-
-
-def thumbprint(certificate: bytes) -> str:
-    """Return the thumbprint as Windows shows it: SHA-1 of the DER, upper-case hex."""
-    return hashlib.sha1(certificate, usedforsecurity=False).hexdigest().upper()
-
-
-def is_trusted(certificate: bytes, roots: Iterable[bytes], intermediates: Iterable[bytes], now: datetime) -> bool:
-    """Whether an endorsement certificate chains, by name, signature and date, to one of the roots."""
-    trusted = [x509.load_der_x509_certificate(der) for der in roots]
-    known = [*trusted, *(x509.load_der_x509_certificate(der) for der in intermediates)]
-    current = x509.load_der_x509_certificate(certificate)
-    for _ in range(_LONGEST_CHAIN):
-        if not current.not_valid_before_utc <= now <= current.not_valid_after_utc:
-            return False
-        if current in trusted:
-            return True
-        issuer = next((candidate for candidate in known if _issued(candidate, current)), None)
-        if issuer is None:
-            return False
-        current = issuer
-    return False
-
-
-def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
+    return fingerprint(endorsement_key)

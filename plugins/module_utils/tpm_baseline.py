@@ -144,7 +144,7 @@ def why_not(log: EventLog) -> tuple[str, ...]:
         return ("the log holds no measurements of Windows: it is of another system, or its end is missing",)
     try:
         facts = boot_facts(log)
-        reasons = [*_incomplete(log, facts), *_contradictions(log, bank)]
+        reasons = [*_incomplete(log, facts), *contradictions(log, bank)]
         found = baseline(log)
         if not found.variables and not found.authorities:
             reasons.append(
@@ -167,7 +167,11 @@ def _incomplete(log: EventLog, facts: BootFacts) -> Iterator[str]:
         yield "Windows' closing separators at PCR 12, 13 and 14 are missing: the log ends early"
 
 
-def _contradictions(log: EventLog, bank: int) -> Iterator[str]:
+def contradictions(log: EventLog, bank: int) -> Iterator[str]:
+    """Say where a log contradicts itself: replaying it proves its digests only, this that its data are what was measured.
+
+    `bank` is a TPM_ALG_ID. Raises FormatError where a variable is damaged.
+    """
     for event in log.events:
         if _digest_covers_data(event) and not _matches(event, bank):
             yield (
