@@ -32,7 +32,7 @@ demo: setup  ## roll out a whole guarded fabric on the embedded lab
 lab: setup  ## start the embedded lab and keep it up to play with
 	@.venv/bin/python demo/run.py --keep
 
-derived: setup  ## write what follows from the modules, roles and playbooks: README tables, action group, ignore files
+derived: setup  ## write what follows from the modules, roles and playbooks: README tables, action group
 	@.venv/bin/python scripts/derived.py
 
 lock: setup  ## resolve requirements-*.in anew

@@ -49,9 +49,9 @@ CHECKS = (
     Check("format", "ruff: one way to lay out Python", ("ruff", "format", "--check")),
     Check("types", "mypy --strict: the plugins, the lab, the tests and these scripts", ("mypy", *packages())),
     Check("yaml", "yamllint: YAML", ("yamllint", "--strict", ".")),
-    Check("licences", "reuse: a licence and a copyright for every file", ("reuse", "lint", "--quiet")),
+    Check("licences", "reuse: a licence and a copyright for every file", ("reuse", "lint", "--lines")),
     Check("changelog", "antsibull-changelog: fragments and the release history", ("antsibull-changelog", "lint")),
-    Check("ansible-lint", "ansible-lint: its production profile", ("ansible-lint", "--quiet")),
+    Check("ansible-lint", "ansible-lint: its production profile", ("ansible-lint", "-q")),
     Check(
         "sanity",
         "ansible-test sanity: what of it needs neither containers nor Windows",

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Write what follows from the modules, roles and playbooks that are there: `make derived`.
 
-A new module is then its own files and nothing else: the rows of the README's tables, the action group in
-meta/runtime.yml and the ignore files of ansible-test are written from them. In README.md and meta/runtime.yml only what
-stands between a line `begin NAME` and a line `end NAME` is.
+A new module is then its own files and nothing else: the rows of the README's tables and the action group in
+meta/runtime.yml are written from them, between a line `begin NAME` and a line `end NAME`.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import re
 from typing import TYPE_CHECKING
 
 import yaml
-from ansible_collections.guarded.fabric.scripts import sanity_ignores
 from ansible_collections.guarded.fabric.scripts.tracked_files import ROOT, tracked_files
 
 if TYPE_CHECKING:
@@ -116,7 +114,6 @@ def contents() -> dict[Path, str]:
     return {
         ROOT / "README.md": readme,
         ROOT / "meta" / "runtime.yml": replaced(runtime, "members", action_group()),
-        **sanity_ignores.contents(),
     }
 
 

@@ -11,7 +11,8 @@ from ansible_collections.guarded.fabric.scripts.tracked_files import ROOT, track
 if TYPE_CHECKING:
     from pathlib import Path
 
-LICENCE = "SPDX-License-Identifier: " + "GPL-3.0-or-later"
+# In two pieces, lest reuse reads it as this file's licence.
+LICENCE = "SPDX-License-" + "Identifier: GPL-3.0-or-later"
 NOTICE = (
     "# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)"
 )
