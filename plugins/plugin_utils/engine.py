@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from .calls import Call, Restart, Results, Step, prefixed
+from .calls import Call, CallError, Restart, Results, Step, prefixed
 from .plan import Plan, plan, visible
 from .problems import FabricError, Kind, Owner, Problem
 from .rendering import render
@@ -124,18 +124,26 @@ class Report:
 class InterruptedChangeError(FabricError):
     """A change that failed half way; `commands` are those that were carried out."""
 
-    def __init__(self, problem: Problem, commands: Sequence[str]) -> None:
-        super().__init__(problem)
+    def __init__(self, commands: Sequence[str], *problems: Problem) -> None:
+        super().__init__(*problems)
         self.commands = tuple(commands)
 
 
 def results_of(answer: Answer, thing: str) -> Results:
     """Read a host's answer. Raises FabricError for one that is none."""
+    detail = str(answer.get("msg", ""))
     try:
-        return from_wire(answer)
+        results = from_wire(answer)
     except AnswerError as error:
-        detail = str(answer.get("msg", "")) or str(error)
-        raise FabricError(Problem(BAD_ANSWER, thing, detail)) from error
+        raise FabricError(Problem(BAD_ANSWER, thing, detail or str(error))) from error
+    if answer.get("failed") and not any(_unaccepted(results, call) for call in results):
+        raise FabricError(Problem(BAD_ANSWER, thing, detail or "it failed and names no call that did"))
+    return results
+
+
+def _unaccepted(results: Results, call: str) -> CallError | None:
+    error = results.error(call)
+    return None if error is None or error.accepted else error
 
 
 def _observing(resource: Resource, config: Sequence[Item]) -> tuple[Call, ...]:
@@ -143,11 +151,13 @@ def _observing(resource: Resource, config: Sequence[Item]) -> tuple[Call, ...]:
 
 
 def failure_of(calls: Sequence[Call], results: Results) -> str | None:
-    """Return what the first call that failed says, or None."""
+    """Return what the first call that failed says, or None where all came to their end."""
     for call in calls:
-        error = results.error(call.id)
-        if error is not None and not error.accepted:
+        error = _unaccepted(results, call.id)
+        if error is not None:
             return f"{call.cmdlet}: {error.message} [{error.id}]"
+        if call.id not in results:
+            return f"{call.cmdlet}: the host says nothing about it"
     return None
 
 
@@ -178,8 +188,8 @@ class _Engine:
             if reading.missing is not None:
                 if not self.request.check_mode:
                     raise FabricError(reading.missing)
-                self.warnings.append(f"{reading.missing} (check mode goes on as if nothing were there)")
-                return {}
+                self.warnings.append(_ahead(reading.missing))
+                return reading.state
             if not reading.settling or self.request.check_mode:
                 return reading.state
             if waited >= self.request.settle_seconds:
@@ -205,8 +215,7 @@ class _Engine:
             self.commands.extend(render(done))
             failed = failure_of([call for call in batch if not call.id.startswith(_OBSERVED)], results)
             if failed is not None:
-                problem = Problem(CALL_FAILED, f"{self.resource.name} on {self.request.thing}", failed)
-                raise InterruptedChangeError(problem, self.commands)
+                raise FabricError(Problem(CALL_FAILED, f"{self.resource.name} on {self.request.thing}", failed))
         return answer
 
     def _stage(self, planned: Plan) -> Generator[Need, Answer, State | None]:
@@ -237,31 +246,57 @@ class _Engine:
         before = {} if request.state == "rendered" else (yield from self._observe())
         planned = plan(resource, request.state, before, request.config)
         if request.check_mode or request.state == "rendered":
+            self.warnings.extend(_ahead(problem) for problem in planned.unmet)
             self.commands.extend(render(planned.steps))
             changed = planned.changed and request.state != "rendered"
             return self._report(before, planned.after, changed=changed)
-        first, state = planned, before
+        try:
+            return (yield from self._carry_out(planned))
+        except FabricError as error:
+            if not self.commands:
+                raise
+            raise InterruptedChangeError(self.commands, *error.problems) from error
+
+    def _carry_out(self, first: Plan) -> Work:
+        """Carry out a plan, stage by stage; what is left is planned anew from what is there after each of them."""
+        request, resource = self.request, self.resource
+        planned, state = first, first.before
+        done: list[object] = []
         for _stage in range(MAXIMUM_STAGES):
-            if not planned.changed:
+            following = _deeds(planned)
+            # The same deeds would lead to the same state once more.
+            if not planned.changed or all(deed in done for deed in following):
                 break
+            if planned.unmet:
+                raise FabricError(*planned.unmet)
             reached = yield from self._stage(planned)
             if reached is None:
-                return self._report(before, state, changed=True, reboot_required=True)
-            state = reached
+                return self._report(first.before, state, changed=True, reboot_required=True)
+            done, state = following, reached
             planned = plan(resource, request.state, state, request.config)
-            if planned.changed and not any(isinstance(step, Restart) for step in first.steps):
-                break
         if planned.changed:
-            raise InterruptedChangeError(
-                Problem(NOT_REACHED, f"{resource.name} on {request.thing}", _difference(resource, planned)),
-                self.commands,
-            )
-        return self._report(before, state, changed=first.changed)
+            raise FabricError(*self._reasons(planned))
+        return self._report(first.before, state, changed=first.changed)
+
+    def _reasons(self, planned: Plan) -> list[Problem]:
+        reasons = [problem for before, after in planned.targets for problem in self.resource.explain(before, after)]
+        thing = f"{self.resource.name} on {self.request.thing}"
+        return reasons or [Problem(NOT_REACHED, thing, _difference(self.resource, planned))]
+
+
+def _ahead(problem: Problem) -> str:
+    return f"{problem} (check mode goes on: an earlier task may see to it)"
 
 
 def _difference(resource: Resource, planned: Plan) -> str:
     before, after = visible(resource, planned.before), visible(resource, planned.after)
     return f"it is {json.dumps(before, default=str)}, and should be {json.dumps(after, default=str)}"
+
+
+def _deeds(planned: Plan) -> list[object]:
+    """Return what the next stage of a plan does, in a form that compares: the ids of calls differ from plan to plan."""
+    calls, restart = _until_restart(planned.steps)
+    return [*((call.cmdlet, call.parameters) for call in calls), *([restart] if restart else [])]
 
 
 def _until_restart(steps: Sequence[Step]) -> tuple[tuple[Call, ...], Restart | None]:
@@ -297,4 +332,5 @@ def reconcile(resource: Resource, request: Request) -> Work:
     Yields Execute, Reboot and Sleep; is sent the module's result, or an empty mapping. Returns a Report. Raises
     FabricError for whatever stops it; nothing was changed then, unless it is an InterruptedChangeError.
     """
-    return _Engine(resource, request).work()
+    prepared = replace(request, config=resource.prepare(request.config))
+    return (yield from _Engine(resource, prepared).work())

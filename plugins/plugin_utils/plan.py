@@ -25,11 +25,17 @@ DUPLICATE = Kind(
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be done. Each group of steps concerns one item and is carried out as a whole."""
+    """What will be done. Each group of steps concerns one item and is carried out as a whole.
+
+    `after` has no computed values of an item that changes: the fabric decides them. `unmet` is what has to be so before
+    the steps can be carried out. `targets` are the items that change, as `Resource.explain` wants them: before, after.
+    """
 
     before: State
     after: State
     groups: tuple[tuple[Step, ...], ...]
+    targets: tuple[tuple[Item | None, Item | None], ...] = ()
+    unmet: tuple[Problem, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -42,6 +48,9 @@ class Plan:
         return tuple(step for group in self.groups for step in group)
 
 
+COMPARED = (Role.STATE, Role.DERIVED)
+
+
 def _options(resource: Resource, *roles: Role) -> tuple[Option, ...]:
     return tuple(option for option in resource.options if option.role in roles)
 
@@ -51,7 +60,7 @@ def _differs(option: Option, before: object, after: object) -> bool:
 
 
 def _given(resource: Resource, item: Item) -> dict[str, object]:
-    names = {option.name for option in _options(resource, Role.KEY, Role.STATE)}
+    names = {option.name for option in _options(resource, Role.KEY, *COMPARED)}
     return {name: value for name, value in item.items() if name in names and value is not None}
 
 
@@ -79,7 +88,7 @@ def _changes(resource: Resource, before: Item | None, after: Item | None) -> boo
     if before is None or after is None:
         return before is not after
     return any(
-        _differs(option, before.get(option.name), after.get(option.name)) for option in _options(resource, Role.STATE)
+        _differs(option, before.get(option.name), after.get(option.name)) for option in _options(resource, *COMPARED)
     )
 
 
@@ -105,7 +114,7 @@ def _wanted(resource: Resource, state: str, before: State, config: Sequence[Item
         after = combine(resource, before.get(key), item)
         wanted[key] = after if key in before else _with_defaults(resource, after)
     if state == "overridden":
-        wanted.update({key: None for key in before if key not in wanted})
+        wanted.update({key: None for key, item in before.items() if key not in wanted and not resource.keeps(item)})
     return wanted
 
 
@@ -134,38 +143,48 @@ def plan(resource: Resource, state: str, before: State, config: Sequence[Item]) 
     inputs = {resource.key_of(item): _inputs(resource, item) for item in config}
     after: dict[str, Item] = dict(before)
     groups: list[tuple[Step, ...]] = []
+    targets: list[tuple[Item | None, Item | None]] = []
     problems: list[Problem] = []
+    unmet: list[Problem] = []
     for key, wanted in _wanted(resource, state, before, config).items():
         present = before.get(key)
         if not _changes(resource, present, wanted):
             continue
         target = None if wanted is None else {**wanted, **inputs.get(key, {})}
+        targets.append((present, target))
         problems.extend(resource.refuse(present, target))
+        unmet.extend(resource.require(present, target))
         steps = () if problems else tuple(resource.change(present, target))
         groups.append(_named(steps, f"{len(groups)}-"))
         if wanted is None:
             after.pop(key, None)
         else:
-            after[key] = wanted
+            after[key] = _decided(resource, wanted)
     if problems:
         raise FabricError(*problems)
-    return Plan(before=before, after=after, groups=tuple(group for group in groups if group))
+    changing = tuple(group for group in groups if group)
+    return Plan(before=before, after=after, groups=changing, targets=tuple(targets), unmet=tuple(unmet))
+
+
+def _decided(resource: Resource, item: Item) -> Item:
+    computed = {option.name for option in _options(resource, Role.COMPUTED)}
+    return {name: value for name, value in item.items() if name not in computed}
 
 
 def visible(resource: Resource, state: State) -> list[dict[str, object]]:
     """Return the items of a state as users see them: table order, without inputs and secrets."""
-    names = [option.name for option in _options(resource, Role.KEY, Role.STATE, Role.COMPUTED) if not option.secret]
+    names = [option.name for option in _options(resource, Role.KEY, *COMPARED, Role.COMPUTED) if not option.secret]
     return [{name: item[name] for name in names if name in item} for item in state.values()]
 
 
 def argument_spec(options: Sequence[Option]) -> dict[str, Mapping[str, object]]:
     """Return the options as Ansible's argument spec."""
-    return {option.name: _argument(option) for option in options if option.role is not Role.COMPUTED}
+    return {option.name: _argument(option) for option in options if option.role not in (Role.DERIVED, Role.COMPUTED)}
 
 
 def _argument(option: Option) -> dict[str, object]:
     argument: dict[str, object] = {"type": option.type}
-    if option.required or option.role is Role.KEY:
+    if option.required:
         argument["required"] = True
     if option.choices:
         argument["choices"] = list(option.choices)

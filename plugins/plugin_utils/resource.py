@@ -36,6 +36,8 @@ class Role(Enum):
     """Is read from the fabric and compared."""
     INPUT = "input"
     """Is needed to get there and cannot be read back: a password, a file."""
+    DERIVED = "derived"
+    """Is compared, and follows from the inputs: nobody is asked for it, `Resource.prepare` fills it in."""
     COMPUTED = "computed"
     """Is decided by the fabric and only reported."""
 
@@ -60,6 +62,7 @@ class Option:
     secret: bool = False
     artifact: ArtifactKind | None = None
     approval: bool = False
+    file: bool = False
     same: Callable[[object, object], bool] | None = None
 
 
@@ -77,9 +80,19 @@ class Reading:
     missing: Problem | None = None
 
 
-def no_problems(before: Item | None, after: Item | None) -> Sequence[Problem]:  # noqa: ARG001
-    """Refuse nothing: the default of `Resource.refuse`."""
+def no_problems(_before: Item | None, _after: Item | None) -> Sequence[Problem]:
+    """Object to nothing: the default of `Resource.refuse`, `Resource.require` and `Resource.explain`."""
     return ()
+
+
+def as_given(config: Sequence[Item]) -> Sequence[Item]:
+    """Take config as it is: the default of `Resource.prepare`."""
+    return config
+
+
+def removable(_item: Item) -> bool:
+    """Hold on to no item: the default of `Resource.keeps`."""
+    return False
 
 
 ALL_STATES = ("merged", "replaced", "overridden", "deleted", "gathered", "rendered")
@@ -90,9 +103,14 @@ class Resource:
     """One kind of thing.
 
     name: the module's name. owner: the trust domain whose machine it runs on.
+    prepare(config): completed by what follows from it. Raises FabricError for what is wrong with it by itself.
     observe(config): reading calls, each with an id. read(results, config): what they say.
     change(before, after): steps from one to the other; before None creates, after None removes; `after` has inputs too.
     refuse(before, after): why this change must not be tried.
+    require(before, after): what has to be so first. A run fails on it; a check mode run only warns, since an earlier
+    task of the same play may see to it.
+    explain(before, after): why a change that was carried out did not lead there, where the resource can tell.
+    keeps(item): whether `overridden` leaves it alone though it is not declared.
     single: there is one such thing on a machine and `config` is a mapping instead of a list.
     """
 
@@ -102,7 +120,11 @@ class Resource:
     observe: Callable[[Sequence[Item]], Sequence[Call]]
     read: Callable[[Results, Sequence[Item]], Reading]
     change: Callable[[Item | None, Item | None], Sequence[Step]]
+    prepare: Callable[[Sequence[Item]], Sequence[Item]] = as_given
     refuse: Callable[[Item | None, Item | None], Sequence[Problem]] = no_problems
+    require: Callable[[Item | None, Item | None], Sequence[Problem]] = no_problems
+    explain: Callable[[Item | None, Item | None], Sequence[Problem]] = no_problems
+    keeps: Callable[[Item], bool] = removable
     single: bool = False
     states: tuple[str, ...] = ALL_STATES
 

@@ -7,20 +7,19 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Generator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
+from .controller_files import with_files
 from .engine import Answer, Execute, InterruptedChangeError, Need, Reboot, Report, Request, reconcile
-from .exchange import ARTIFACT_MISSING, Artifact, load, require_approval
 from .plan import argument_spec
 from .problems import FabricError
 
 if TYPE_CHECKING:
-    from .resource import Item, Option, Resource
+    from .resource import Item, Resource
 
 MODULE = "guarded.fabric.invoke_cmdlets"
 """The only module that runs on a host."""
@@ -83,38 +82,6 @@ class FabricAction(ActionBase):
             raise AnsibleActionFail(f"the restart failed: {result.get('msg', '')}")
 
 
-def _load_option(option: Option, path: object, *, may_be_missing: bool) -> Artifact:
-    assert option.artifact is not None  # noqa: S101
-    try:
-        artifact = load(Path(str(path)), option.artifact)
-    except FabricError as error:
-        if may_be_missing and error.problems[0].kind is ARTIFACT_MISSING:
-            return Artifact(str(path), None, None)
-        raise
-    if option.approval:
-        require_approval(artifact)
-    return artifact
-
-
-def load_artifacts(resource: Resource, config: list[Item], *, check_mode: bool) -> list[Item]:
-    """Replace the paths of artifact options by the artifacts.
-
-    In check mode one that is not there yet is taken as coming: an earlier task of the same play may capture it.
-    """
-    options = [option for option in resource.options if option.artifact is not None]
-    return [
-        {
-            **item,
-            **{
-                option.name: _load_option(option, item[option.name], may_be_missing=check_mode)
-                for option in options
-                if item.get(option.name) is not None
-            },
-        }
-        for item in config
-    ]
-
-
 class ResourceAction(FabricAction):
     """The action of a resource module."""
 
@@ -144,10 +111,11 @@ class ResourceAction(FabricAction):
         if not given and parameters["state"] not in ("gathered", "overridden"):
             raise AnsibleActionFail(f"config is needed with state {parameters['state']}")
         check_mode = bool(self._task.check_mode)
+        ahead = check_mode or parameters["state"] in ("deleted", "rendered")
         try:
             request = Request(
                 state=parameters["state"],
-                config=load_artifacts(self.resource, config, check_mode=check_mode),
+                config=with_files(self.resource.options, config, self._find, ahead=ahead),
                 thing=str(task_vars.get("inventory_hostname", "")),
                 check_mode=check_mode,
                 reboot=parameters["reboot"],
@@ -166,6 +134,13 @@ class ResourceAction(FabricAction):
         except FabricError as error:
             return {**result, "failed": True, "changed": False, **failure_result(error)}
         return {**result, **self._result(request, report)}
+
+    def _find(self, path: str) -> str:
+        find_needle: Any = self._find_needle  # ansible-core gives it no types
+        try:
+            return str(find_needle("files", path))
+        except AnsibleError as error:
+            raise FileNotFoundError(str(error)) from error
 
     def _result(self, request: Request, report: Report) -> dict[str, Any]:
         shown = _single if self.resource.single else list
