@@ -31,7 +31,7 @@ def is_up(world: World, machine: Machine, now: datetime) -> bool:
     if host is None or not is_up(world, host, now):
         return False
     vm = virtual_machine_of(host, machine)
-    return vm is not None and vm.state == "Running"
+    return vm is not None and vm.state == "Running" and not vm.waits_for_recovery_key
 
 
 def virtual_machine_of(host: Machine, guest: Machine) -> VirtualMachine | None:
