@@ -62,27 +62,19 @@ def role_rows() -> list[tuple[str, str, str]]:
 
 
 def playbook_rows() -> list[tuple[str, str, str]]:
-    """Return name, file and description of each playbook; the comment below its licence line is the description."""
+    """Return name, file and description of each playbook."""
     return [
-        (file.stem, file.as_posix(), comment((ROOT / file).read_text(encoding="utf-8")))
+        (file.stem, file.as_posix(), playbook_description((ROOT / file).read_text(encoding="utf-8")))
         for file in tracked_files()
         if file.match("playbooks/*.yml") and len(file.parts) == len(("playbooks", "name.yml"))
     ]
 
 
-def comment(text: str) -> str:
-    """Return the first comment of a file other than its licence, its lines joined. Raises ValueError if it has none."""
-    lines = (line for line in text.splitlines() if line != "---" and "SPDX-License-Identifier" not in line)
-    words: list[str] = []
-    for line in lines:
-        if line.startswith("#") and (said := line.lstrip("# ").strip()):
-            words.append(said)
-        elif words:
-            break
-        elif line and not line.startswith("#"):
-            message = f"a comment that says what it does, not {line!r}"
-            raise ValueError(message)
-    return " ".join(words)
+def playbook_description(text: str) -> str:
+    """Return the first sentence of a playbook's comment below the licence, or else the name of its first play."""
+    said = re.match(r"(?:---\n)?# SPDX[^\n]*\n((?:#[^\n]*\n)*)", text)
+    words = " ".join(line.lstrip("# ") for line in said[1].splitlines()).strip() if said else ""
+    return words.split(". ")[0] if words else str(yaml.safe_load(text)[0]["name"])
 
 
 def table(head: str, rows: Iterable[tuple[str, str, str]]) -> str:

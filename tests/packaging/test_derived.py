@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.guarded.fabric.scripts.derived import comment, contents, replaced
+from ansible_collections.guarded.fabric.scripts.derived import contents, playbook_description, replaced
 from ansible_collections.guarded.fabric.scripts.tracked_files import ROOT
 
 from .test_headers import LICENCE
@@ -21,8 +21,7 @@ def test_only_what_stands_between_the_marks_is_replaced() -> None:
         replaced(text, "others", "new")
 
 
-def test_a_playbook_is_described_by_its_first_comment() -> None:
-    text = f"---\n# {LICENCE}\n#\n# Roll out\n# everything.\n\n# More.\n- name: Play\n"
-    assert comment(text) == "Roll out everything."
-    with pytest.raises(ValueError, match="what it does"):
-        comment("---\n- name: Play\n")
+def test_a_playbook_is_described_by_its_comment_or_else_by_its_first_play() -> None:
+    play = "- name: Roll out\n  hosts: all\n"
+    assert playbook_description(f"---\n# {LICENCE}\n#\n# All of\n# it. In parts.\n{play}") == "All of it"
+    assert playbook_description(f"---\n# {LICENCE}\n{play}# A later comment.\n") == "Roll out"
