@@ -151,7 +151,7 @@ function Resolve-Value($Value) {
     if ($Value -is [System.Collections.IList]) { return , @(foreach ($item in $Value) { , (Resolve-Value $item) }) }
     # PowerShell 7 reads text that looks like a date as a date where ansible-core older than 2.21 does not stop it.
     if ($Value -is [datetime]) { return $Value.ToString('o') -replace '\.0000000(?=\D|$)', '' }
-    , $Value
+    $Value
 }
 
 # Results are turned into JSON text here: ConvertTo-Json of Windows PowerShell 5.1 wraps some arrays in an object, cuts
@@ -218,7 +218,7 @@ function Invoke-Call($Call, $Warnings) {
         }
     }
     # Errors are merged too: a module that sets its own preference would go on after an error, and nobody would know.
-    $output = @(& $command @parameters 2>&1 3>&1 6>$null | ForEach-Object {
+    $output = @(& $command @parameters 2>&1 3>&1 | ForEach-Object {
             if ($_ -is [System.Management.Automation.WarningRecord]) { $Warnings.List += [string]$_.Message }
             elseif ($_ -is [System.Management.Automation.ErrorRecord]) { throw $_ }
             elseif ($null -ne $_) { , $_ }

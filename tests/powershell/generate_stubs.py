@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes PowerShell modules whose functions have the published syntax of Windows' cmdlets and do nothing.
 
-PowerShell's own binder then judges a call by the same facts as the lab's. A stub returns what was bound: the name of the
-parameter set, and of each parameter the type and the text of its value.
+PowerShell's own binder then judges a call by the same facts as the lab's. A stub returns what was bound: the name of
+the parameter set, and of each parameter the type and the text of its value.
 """
 
 from __future__ import annotations
@@ -84,9 +84,8 @@ def write_modules(folder: Path, version: Version, modules: Iterable[str]) -> Non
         place.mkdir(parents=True, exist_ok=True)
         names = ", ".join(_quoted(item.name) for item in known)
         # Without the list of functions, PowerShell would not find the module of a cmdlet.
-        place.joinpath(f"{module}.psd1").write_text(
-            f"@{{ RootModule = {_quoted(module + '.psm1')}; ModuleVersion = '1.0.0'; FunctionsToExport = @({names}) }}\n"
-        )
+        manifest = f"RootModule = {_quoted(module + '.psm1')}; ModuleVersion = '1.0.0'; FunctionsToExport = @({names})"
+        place.joinpath(f"{module}.psd1").write_text(f"@{{ {manifest} }}\n")
         place.joinpath(f"{module}.psm1").write_text(_module(known))
 
 
@@ -112,7 +111,9 @@ class Stub:
         yield f"function {known.name} {{\n  [CmdletBinding({', '.join(settings)})]\n  param(\n"
         members = {name for item in known.sets for name in item.places} - _COMMON
         yield ",\n".join(
-            f"    {self._parameter(known, parameter)}" for name, parameter in known.parameters.items() if name in members
+            f"    {self._parameter(known, parameter)}"
+            for name, parameter in known.parameters.items()
+            if name in members
         )
         yield f"\n  )\n{_BODY}"
 
@@ -152,8 +153,6 @@ class Stub:
             return f"[{enum}{array}]"
         accepted = f"[ValidateSet({', '.join(map(_quoted, values))})]" if values and element == "String" else ""
         return f"{accepted}[{_TYPES[element]}{array}]" if element in _TYPES else accepted
-
-
 
 
 def _quoted(text: str) -> str:
