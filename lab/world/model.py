@@ -123,6 +123,8 @@ class VolumeKeyProtector:
     id: str
     type: Literal["Tpm", "RecoveryPassword", "ExternalKey"]
     sealed: bytes
+    shown: bytes = b""
+    """The recovery password, encrypted with the key it protects: whoever opened the volume can read it again."""
 
 
 @dataclass
@@ -130,9 +132,11 @@ class BitLocker:
     """The metadata of a BitLocker volume. Sectors below `encrypted` are cipher text, the others not yet."""
 
     protectors: list[VolumeKeyProtector]
-    started: datetime
+    since: datetime | None = None
+    """When it was switched on, or went on after a pause; None while there are protectors only."""
     encrypted: int = 0
-    decrypting: bool = False
+    waits_for_restart: bool = False
+    """Nothing is encrypted before the next start has shown that the protectors work (the hardware test)."""
 
 
 @dataclass
