@@ -7,19 +7,19 @@ import ipaddress
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
-from importlib import resources
-from typing import TYPE_CHECKING, Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
+from pathlib import Path
+from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
 from .world.model import Edition, MachineKind, WindowsVersion
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 T = TypeVar("T")
 
 DEFAULT: Final = "default"
+_RESERVED: Final = 10
+_SPARE: Final = 16
+_BUILT_IN: Final = Path(__file__).resolve().parent / "topologies"
 
 
 class TopologyError(ValueError):
@@ -78,29 +78,26 @@ class Topology:
     """Whether the HGS nodes come with the TPM vendors' roots, as after running setup.cmd of TrustedTpm.cab."""
 
     def addresses(self) -> list[str]:
-        """Return the addresses of the network in order, without its first ten."""
+        """Return addresses in order, without the network's first ten: one per machine, and some for those that come later."""
         hosts = ipaddress.ip_network(self.network).hosts()
-        return [str(next(hosts)) for _ in range(10 + self.size())][10:]
+        return [str(next(hosts)) for _ in range(_RESERVED + self.size() + _SPARE)][_RESERVED:]
+
+    def names(self) -> set[str]:
+        """Return the names of all machines."""
+        return {group.name.format(n) for group in (*self.machines, *self.virtual_machines) for n in range(1, group.count + 1)}
 
     def size(self) -> int:
         """Return how many machines there are, guests included."""
         return sum(group.count for group in self.machines) + sum(item.count for item in self.virtual_machines)
 
 
-def built_in(name: str) -> Topology:
-    """Return a topology that comes with the lab. Raises TopologyError."""
-    source = resources.files(__package__ or "").joinpath("topologies", f"{name}.yml")
-    if not source.is_file():
-        raise TopologyError(f"there is no built-in topology {name!r}")
-    return parse(source.read_text(encoding="utf-8"), name)
-
-
-def load(path: Path) -> Topology:
-    """Return the topology of a file. Raises TopologyError."""
-    try:
-        return parse(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise TopologyError(f"{path}: {error.strerror}") from error
+def source(name: str) -> str:
+    """Return the text of a topology that comes with the lab. Raises TopologyError."""
+    path = _BUILT_IN / f"{name}.yml"
+    if path.parent != _BUILT_IN or not path.is_file():
+        known = ", ".join(sorted(item.stem for item in _BUILT_IN.glob("*.yml")))
+        raise TopologyError(f"{name!r} is neither a file nor a built-in topology; those are {known}")
+    return path.read_text(encoding="utf-8")
 
 
 def parse(text: str, where: str) -> Topology:
@@ -129,7 +126,7 @@ def _check(topology: Topology, where: str) -> None:
         raise TopologyError(f"{where}: network: {error}") from error
     if not network.is_loopback:
         raise TopologyError(f"{where}: network: {topology.network} is not within 127.0.0.0/8")
-    if network.num_addresses < topology.size() + 16:
+    if network.num_addresses < _RESERVED + topology.size() + _SPARE + 2:
         raise TopologyError(f"{where}: network: {topology.network} is too small for {topology.size()} machines")
     if topology.time_scale <= 0:
         raise TopologyError(f"{where}: time_scale must be positive")

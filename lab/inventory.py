@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Ansible inventory of a lab, with each trust domain's password in a file of its own that only its owner can read."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from .topology import Topology
+    from .world.factory import Passwords
+    from .world.model import Machine, MachineKind, World
+
+GROUPS: Final[Mapping[MachineKind, str]] = {
+    "hgs": "hgs",
+    "host": "guarded_hosts",
+    "dns": "fabric_dns",
+    "tenant": "tenant",
+    "guest": "guests",
+}
+STRANGERS: Final = "strangers"
+"""Group of the machines that came later and that nobody asked for."""
+
+CONNECTIONS: Final = ("winrm", "psrp")
+_HEADER: Final = "# Written by the lab, and written anew each time it starts.\n---\n"
+
+
+def inventory(world: World, topology: Topology, authority: Path, connection: str) -> dict[str, Any]:
+    """Return the inventory as data. `authority` is the PEM file of the lab's certificate authority."""
+    expected = topology.names()
+    children: dict[str, Any] = {group: {"hosts": {}} for group in (*GROUPS.values(), STRANGERS)}
+    for machine in world.machines.values():
+        group = GROUPS[machine.kind] if machine.name in expected else STRANGERS
+        children[group]["hosts"][machine.name] = _variables(machine)
+    return {"all": {"vars": _connection(connection, topology, authority), "children": children}}
+
+
+def _variables(machine: Machine) -> dict[str, str]:
+    variables = {"ansible_host": machine.address}
+    if machine.hardware_class:
+        variables["hardware_class"] = machine.hardware_class
+    return variables
+
+
+def _connection(connection: str, topology: Topology, authority: Path) -> dict[str, Any]:
+    common = {"ansible_connection": connection, "ansible_port": topology.winrm_port, "ansible_user": "Administrator"}
+    if connection == "psrp":
+        special = {"ansible_psrp_protocol": "https", "ansible_psrp_auth": "ntlm", "ansible_psrp_ca_cert": str(authority)}
+    else:
+        special = {
+            "ansible_winrm_scheme": "https",
+            "ansible_winrm_transport": "ntlm",
+            "ansible_winrm_ca_trust_path": str(authority),
+        }
+    return {**common, **special}
+
+
+def write(directory: Path, content: Mapping[str, Any], passwords: Passwords) -> Path:
+    """Write the inventory and its group_vars; return the path of the inventory file."""
+    path = directory / "hosts.yml"
+    _write(path, content, 0o644)
+    domains = {**{group: kind for kind, group in GROUPS.items()}, STRANGERS: "host"}
+    for group, kind in domains.items():
+        _write(directory / "group_vars" / group / "password.yml", {"ansible_password": passwords.of(kind)}, 0o600)
+    return path
+
+
+def text(content: Mapping[str, Any]) -> str:
+    """Return an inventory as YAML."""
+    return _HEADER + yaml.safe_dump(dict(content), sort_keys=False)
+
+
+def _write(path: Path, content: Mapping[str, Any], mode: int) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
+        file.write(text(content))
+    temporary.replace(path)

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The life of a lab's process: one at a time per directory, up until told otherwise, gone without a trace of itself."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import logging
+import os
+import secrets
+import signal
+import string
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from . import inventory, topology
+from .loading import load_everything
+from .server import LabServer
+from .wire import certificates
+from .world.clock import Clock
+from .world.factory import Passwords, make_world
+from .world.store import Store, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .topology import Topology
+
+_PASSWORD_LENGTH: Final = 20
+
+
+class LifetimeError(Exception):
+    """The lab cannot be started, or not like this."""
+
+
+@dataclass(frozen=True)
+class Directory:
+    """A lab's directory; everything it keeps is in it."""
+
+    path: Path
+
+    @property
+    def control(self) -> Path:
+        """The control socket, there while a lab runs."""
+        return self.path / "control"
+
+    @property
+    def log(self) -> Path:
+        """What a detached lab says."""
+        return self.path / "lab.log"
+
+    @property
+    def world(self) -> Path:
+        """The saved world."""
+        return self.path / "world.sqlite"
+
+    @property
+    def topology(self) -> Path:
+        """The topology the world was made from."""
+        return self.path / "topology.yml"
+
+    @property
+    def inventory(self) -> Path:
+        """Directory of the inventory."""
+        return self.path / "inventory"
+
+    @property
+    def passwords(self) -> Path:
+        """Passwords of the trust domains."""
+        return self.path / "passwords.json"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the directory for this process. Raises LifetimeError where another one has it.
+
+        The kernel lets go of the lock when its process ends, however it ends, so that nothing stale can stay.
+        """
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.path / "lock").open("a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                file.seek(0)
+                holder = file.read().strip()
+                raise LifetimeError(f"a lab runs in {self.path} already (process {holder})") from error
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+
+    def reset(self) -> None:
+        """Forget the world; the certificate authority stays, so that clients that trust it can go on."""
+        with self.held():
+            for name in ("world.sqlite", "world.sqlite-wal", "world.sqlite-shm", "topology.yml", "passwords.json"):
+                (self.path / name).unlink(missing_ok=True)
+
+
+def topology_of(directory: Directory, wanted: str | None) -> tuple[Topology, str]:
+    """Return the topology asked for (a built-in one's name, or a file), and its text.
+
+    Where there is a world already, it is that world's; asking for another one then raises LifetimeError.
+    """
+    current = directory.topology.read_text(encoding="utf-8") if directory.topology.exists() else None
+    if wanted is None and current is not None:
+        return topology.parse(current, str(directory.topology)), current
+    name = wanted or topology.DEFAULT
+    path = Path(name)
+    text = path.read_text(encoding="utf-8") if path.is_file() else topology.source(name)
+    if current is not None and current != text:
+        raise LifetimeError(f"{directory.path} holds a lab of another topology; `reset` it first")
+    return topology.parse(text, name), text
+
+
+def _new_password() -> str:
+    """Make a password that meets Windows' complexity rules."""
+    alphabet = string.ascii_letters + string.digits
+    return "Lab-" + "".join(secrets.choice(alphabet) for _ in range(_PASSWORD_LENGTH)) + "-1a"
+
+
+def _passwords(directory: Directory) -> Passwords:
+    try:
+        return Passwords(**json.loads(directory.passwords.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        made = Passwords(_new_password(), _new_password(), _new_password())
+    directory.passwords.touch(mode=0o600)
+    directory.passwords.write_text(json.dumps(asdict(made)), encoding="utf-8")
+    return made
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a lab is started. `time_scale` overrides the topology's; `connection` is the inventory's."""
+
+    topology: str | None = None
+    time_scale: float | None = None
+    connection: str = "winrm"
+
+
+def run(directory: Directory, options: Options, tell: Callable[[str], None]) -> None:
+    """Run a lab until it is stopped by a signal or over its control socket; `tell` hears when it is ready.
+
+    Raises LifetimeError, TopologyError, StoreError, AddressError.
+    """
+    load_everything()
+    with directory.held():
+        wanted, text = topology_of(directory, options.topology)
+        passwords = _passwords(directory)
+        store = Store(directory.world)
+        try:
+            now = datetime.now(UTC)
+            clock = Clock(store.world_time(now), options.time_scale or wanted.time_scale)
+            if store.is_empty():
+                world = make_world(wanted, passwords, clock.now())
+                directory.topology.write_text(text, encoding="utf-8")
+                store.save(world, clock.now())
+            else:
+                world = store.load()
+            names = [*wanted.addresses(), *world.machines]
+            certificate = certificates.ensure(directory.path / "certificates", names, now)
+            server = LabServer(world, clock, store, wanted, directory.path, certificate.context())
+
+            def write_inventory() -> None:
+                content = inventory.inventory(world, wanted, certificate.authority.resolve(), options.connection)
+                inventory.write(directory.inventory, content, passwords)
+
+            server.on_new_machine = write_inventory
+            write_inventory()
+            asyncio.run(_serve(server, lambda: tell(f"{len(world.machines)} machines are ready")))
+        finally:
+            store.close()
+
+
+async def _serve(server: LabServer, ready: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, server.stop)
+    logging.getLogger(__name__).info("process %s", os.getpid())
+    await server.run(ready)
+
+
+__all__ = ["Directory", "LifetimeError", "Options", "StoreError", "run", "topology_of"]

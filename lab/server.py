@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A running lab: listeners that follow the machines' power, HGS's HTTP interface, the control socket, the saved state."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from .control import ControlSocket, Verbs
+from .host import Host, known_module
+from .reading import Reader
+from .service import routes
+from .wire.endpoint import Endpoint
+from .wire.http import Handler, HttpListener, HttpRequest, HttpResponse
+from .wire.ntlm import CredentialFile
+from .world import hgs_clusters, power
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from .topology import Topology
+    from .world.clock import Clock
+    from .world.model import Machine, World
+    from .world.store import Store
+
+_LOG = logging.getLogger(__name__)
+
+_SWEEP: Final = 0.05
+"""Real seconds between two looks at which machines should listen."""
+
+
+class AddressError(OSError):
+    """An address or port that the lab needs cannot be had."""
+
+
+@dataclass
+class _Listeners:
+    """The listeners of one machine."""
+
+    winrm: Endpoint
+    http: HttpListener
+    winrm_open: bool = False
+    http_open: bool = False
+
+
+@dataclass
+class LabServer:
+    """Everything that listens. `run` returns when `stop` is called or the control socket is told to."""
+
+    world: World
+    clock: Clock
+    store: Store
+    topology: Topology
+    directory: Path
+    tls: ssl.SSLContext
+    on_new_machine: Callable[[], None] = lambda: None
+    reader: Reader = field(init=False)
+    _listeners: dict[str, _Listeners] = field(default_factory=dict, init=False)
+    _stopped: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+
+    def __post_init__(self) -> None:
+        """Prepare what runs the calls."""
+        self.reader = Reader(self.world, self.clock)
+
+    def stop(self) -> None:
+        """Let `run` come to its end."""
+        self._stopped.set()
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Listen until stopped; `ready` is called once every machine that runs can be reached. Raises AddressError."""
+        control = ControlSocket(self.directory / "control", Verbs(self))
+        try:
+            self.add_listeners()
+            await self._sweep()
+            await control.open()
+            ready()
+            while not self._stopped.is_set():
+                await self._sweep()
+                try:
+                    await asyncio.wait_for(self._stopped.wait(), _SWEEP)
+                except TimeoutError:
+                    continue
+        finally:
+            await control.close()
+            await asyncio.gather(*(self._close(item) for item in self._listeners.values()))
+            self.save()
+
+    def add_listeners(self) -> None:
+        """Prepare listeners for machines that have none yet."""
+        new = [machine for machine in self.world.machines.values() if machine.name not in self._listeners]
+        module = known_module()
+        credentials = CredentialFile(self.directory / "ntlm")
+        for machine in new:
+            host = Host(self.reader, machine, module, self._changed)
+            self._listeners[machine.name] = _Listeners(
+                Endpoint(host, machine.address, self.topology.winrm_port, credentials, self.tls),
+                HttpListener(machine.address, self.topology.http_port, self._http(machine)),
+            )
+        if new:
+            self.on_new_machine()
+
+    def save(self) -> None:
+        """Save all that changed."""
+        self.store.save(self.world, self.clock.now())
+
+    def _changed(self, machine: Machine) -> None:
+        guests = [vm.guest for vm in machine.virtual_machines.values() if vm.guest]
+        self.store.save(self.world, self.clock.now(), [machine.name, *guests])
+
+    async def _sweep(self) -> None:
+        now = self.clock.now()
+        for machine in self.world.machines.values():
+            if machine.shutdown_at is not None and now >= machine.shutdown_at:
+                _LOG.info("%s restarts", machine.name)
+                power.restart(self.world, machine, now)
+                self._changed(machine)
+            await self._follow(machine, self._listeners[machine.name])
+
+    async def _follow(self, machine: Machine, listeners: _Listeners) -> None:
+        """Open or close a machine's listeners as its power and roles ask for."""
+        up = power.is_up(self.world, machine, self.clock.now())
+        serves = up and hgs_clusters.cluster_of(self.world, machine) is not None
+        try:
+            if up and not listeners.winrm_open:
+                await listeners.winrm.come_up()
+                listeners.winrm_open = True
+            if serves and not listeners.http_open:
+                await listeners.http.open()
+                listeners.http_open = True
+        except OSError as error:
+            port = listeners.http.port if listeners.winrm_open else listeners.winrm.port
+            raise AddressError(error.errno, f"{machine.name}: {machine.address}:{port}: {error.strerror}") from error
+        if not up and listeners.winrm_open:
+            listeners.winrm_open = False
+            await listeners.winrm.go_down()
+        if not serves and listeners.http_open:
+            listeners.http_open = False
+            await listeners.http.close()
+
+    async def _close(self, listeners: _Listeners) -> None:
+        if listeners.winrm_open:
+            await listeners.winrm.go_down()
+        if listeners.http_open:
+            await listeners.http.close()
+
+    def _http(self, machine: Machine) -> Callable[[], Handler]:
+        async def answer(request: HttpRequest) -> HttpResponse:
+            cluster = hgs_clusters.cluster_of(self.world, machine)
+            if cluster is None:
+                return HttpResponse(HTTPStatus.SERVICE_UNAVAILABLE)
+            path = request.target.partition("?")[0]
+            node = routes.Node(self.world, self.clock, cluster, machine)
+            reply = routes.answer(node, request.method, path, request.body)
+            self._changed(machine)
+            return HttpResponse(reply.status, (("Content-Type", reply.content_type),), reply.body)
+
+        return lambda: answer
