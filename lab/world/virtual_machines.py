@@ -31,13 +31,6 @@ if TYPE_CHECKING:
     from .clock import Clock
     from .model import Machine, World
 
-CONFIGURATION_VERSIONS: Final[dict[WindowsVersion, str]] = {
-    "2016": "8.0",
-    "2019": "9.0",
-    "2022": "10.0",
-    "2025": "12.0",
-}
-"""What New-VM makes on a Windows version."""
 _SHIELDING_VERSION: Final = 8.0
 
 
