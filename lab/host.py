@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _INVOKE_CMDLETS: Final = Path(__file__).resolve().parents[1] / "plugins" / "modules" / "invoke_cmdlets.ps1"
 _PING: Final = frozenset({"win_ping", "ansible.windows.win_ping"})
-_SHORTEST_SHUTDOWN: Final = 0.5
+_SHORTEST_SHUTDOWN: Final = 0.25
 """Real seconds between the order to restart and the shutdown, however fast the clock runs: the answer has to get out."""
 _ALREADY_SCHEDULED, _NOT_IN_PROGRESS = 1190, 1116
 

@@ -91,7 +91,7 @@ ScriptRequest = RebootRequest | AbortShutdown | BootTimeQuery | LogonScreenQuery
 
 _LOGON_UI_KEY: Final = r"HKLM:\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Winlogon\AutoLogonChecked"
 
-_REBOOT: Final = (
+_REBOOT_START: Final = (
     r"""$ErrorActionPreference = 'Continue'
 
 if ($<forget>) {
@@ -104,18 +104,26 @@ $stdout = $null
 $stderr = . { C:\Windows\System32\shutdown.exe /r /t <delay> /c <message> | Set-Variable stdout }"""
     r""" 2>&1 | ForEach-Object ToString
 
-If (Get-Variable LASTEXITCODE -ErrorAction SilentlyContinue) {
+"""
+)
+_REBOOT_RESULT: Final = r"""ConvertTo-Json -Compress -InputObject @{
+    stdout = (@($stdout) -join "`n")
+    stderr = (@($stderr) -join "`n")
+    rc = $<code>
+}
+"""
+_REBOOT: Final = _REBOOT_START + _REBOOT_RESULT.replace("<code>", "LASTEXITCODE")
+"""Of ansible.windows 3.3."""
+_OLDER_REBOOT: Final = (
+    _REBOOT_START
+    + r"""If (Get-Variable LASTEXITCODE -ErrorAction SilentlyContinue) {
     $rc = $LASTEXITCODE
 } Else {
     $rc=1
 }
 
-ConvertTo-Json -Compress -InputObject @{
-    stdout = (@($stdout) -join "`n")
-    stderr = (@($stderr) -join "`n")
-    rc = $rc
-}
 """
+    + _REBOOT_RESULT.replace("<code>", "rc")
 )
 
 _HOLES: Final = {
@@ -146,11 +154,13 @@ def _undouble(quoted: str) -> str:
     return re.sub(r"(['\u2018-\u201b])\1", r"\1", quoted)
 
 
+def _reboot(m: re.Match[str]) -> RebootRequest:
+    return RebootRequest(int(m["delay"]), _undouble(m["message"]), forget_logon_screen=m["forget"] == "True")
+
+
 _RECOGNISERS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], ScriptRequest]], ...]] = (
-    (
-        _whole(_REBOOT),
-        lambda m: RebootRequest(int(m["delay"]), _undouble(m["message"]), forget_logon_screen=m["forget"] == "True"),
-    ),
+    (_whole(_REBOOT), _reboot),
+    (_whole(_OLDER_REBOOT), _reboot),
     (_whole(r"C:\Windows\System32\shutdown.exe /a"), lambda _: AbortShutdown()),
     (
         _whole(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .model import Machine, VirtualMachine, World
 
-RESTART: Final = timedelta(seconds=90)
+RESTART: Final = timedelta(seconds=40)
 """World time from the shutdown to the moment Windows answers again."""
 
 
