@@ -152,8 +152,9 @@ def plan(resource: Resource, state: str, before: State, config: Sequence[Item]) 
             continue
         target = None if wanted is None else {**wanted, **inputs.get(key, {})}
         targets.append((present, target))
-        problems.extend(resource.refuse(present, target))
-        unmet.extend(resource.require(present, target))
+        if state != "rendered":  # which asks no host, so that nothing is known of what is there
+            problems.extend(resource.refuse(present, target))
+            unmet.extend(resource.require(present, target))
         steps = () if problems else tuple(resource.change(present, target))
         groups.append(_named(steps, f"{len(groups)}-"))
         if wanted is None:

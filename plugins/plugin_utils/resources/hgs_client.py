@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The HGS client of a Hyper-V host: which service it attests with, and how that ended.
+
+Set-HgsClientConfiguration replaces the whole configuration: fallback URLs that are not passed are gone. So they are
+passed again whenever anything is set. It attests as well, but only Test-HgsClientConfiguration is documented to ignore a
+cached health certificate.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ansible_collections.guarded.fabric.plugins.plugin_utils.attestation_status import (
+    MODES,
+    OPERATION_MODES,
+    PASSED,
+    attestation,
+)
+from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import CMDLET_MISSING, Call, Results, Step, changing
+from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
+from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import SINGLE, Option, Reading, Resource, Role
+from ansible_collections.guarded.fabric.plugins.plugin_utils.windows_values import name_of, texts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import Value
+    from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Item
+
+LOCAL, HGS = "Local", "HostGuardianService"
+_URLS = ("attestation_url", "key_protection_url")
+_FALLBACK_URLS = ("fallback_attestation_urls", "fallback_key_protection_urls")
+
+CLIENT_MISSING = Kind(
+    "GF-CLI-001",
+    Owner.FABRIC,
+    "has no HGS client",
+    "install the features Hyper-V and HostGuardian (Datacenter edition) and restart",
+)
+URL_INVALID = Kind(
+    "GF-CLI-002",
+    Owner.CONTROLLER,
+    "is no http or https URL with a host",
+    "correct it; HGS answers at http://SERVICE.DOMAIN/Attestation and http://SERVICE.DOMAIN/KeyProtection",
+)
+URLS_INCOMPLETE = Kind(
+    "GF-CLI-003",
+    Owner.CONTROLLER,
+    "needs URLs in pairs: one for attestation, one for key protection",
+    "add the URL that is lacking",
+)
+LOCAL_WITH_URLS = Kind(
+    "GF-CLI-004",
+    Owner.CONTROLLER,
+    "cannot have URLs in local mode",
+    "leave out the URLs, or set mode to HostGuardianService",
+)
+
+
+def _url_problems(item: Item) -> list[Problem]:
+    urls = [*(item.get(name) for name in _URLS), *(url for name in _FALLBACK_URLS for url in texts(item.get(name)))]
+    found = []
+    for url in urls:
+        if url is None:
+            continue
+        try:
+            parts = urlsplit(str(url))
+            valid = parts.scheme in ("http", "https") and bool(parts.hostname)
+        except ValueError:
+            valid = False
+        if not valid:
+            found.append(Problem(URL_INVALID, repr(str(url))))
+    pairs = ([item.get(name) for name in _URLS], [item.get(name) for name in _FALLBACK_URLS])
+    if any(len(texts(one)) != len(texts(other)) for one, other in pairs):
+        found.append(Problem(URLS_INCOMPLETE, "the HGS client"))
+    return found
+
+
+def _prepare(config: Sequence[Item]) -> Sequence[Item]:
+    prepared, problems = [], []
+    for item in config:
+        has_urls = any(item.get(name) for name in (*_URLS, *_FALLBACK_URLS))
+        problems.extend(_url_problems(item))
+        if item.get("mode") == LOCAL:
+            if has_urls:
+                problems.append(Problem(LOCAL_WITH_URLS, "the HGS client"))
+            gone = {**dict.fromkeys(_URLS, ""), **{name: [] for name in _FALLBACK_URLS}}
+            prepared.append({**item, **gone})
+        else:
+            prepared.append({**item, **({"mode": HGS} if has_urls else {})})
+    if problems:
+        raise FabricError(*problems)
+    return prepared
+
+
+def _observe(_config: Sequence[Item]) -> Sequence[Call]:
+    return (
+        Call(
+            "Get-HgsClientConfiguration",
+            id="client",
+            select=(
+                "Mode",
+                "IsHostGuarded",
+                "AttestationServerUrl",
+                "KeyProtectionServerUrl",
+                "FallbackAttestationServerUrl",
+                "FallbackKeyProtectionServerUrl",
+                "AttestationOperationMode",
+                "AttestationStatus",
+                "AttestationSubstatus",
+            ),
+            accept=(CMDLET_MISSING,),
+        ),
+    )
+
+
+def _read(results: Results, _config: Sequence[Item]) -> Reading:
+    if results.error("client") is not None:
+        return Reading({}, missing=Problem(CLIENT_MISSING, "this host"))
+    client = results.first("client")
+    found = attestation(client.get("AttestationStatus"), client.get("AttestationSubstatus"))
+    item: Item = {
+        "mode": name_of(client.get("Mode"), MODES),
+        "attestation_url": str(client.get("AttestationServerUrl") or ""),
+        "key_protection_url": str(client.get("KeyProtectionServerUrl") or ""),
+        "fallback_attestation_urls": texts(client.get("FallbackAttestationServerUrl")),
+        "fallback_key_protection_urls": texts(client.get("FallbackKeyProtectionServerUrl")),
+        "attested": found.status == PASSED,
+        "is_host_guarded": bool(client.get("IsHostGuarded")),
+        "attestation_operation_mode": name_of(client.get("AttestationOperationMode"), OPERATION_MODES),
+        "attestation_status": found.status,
+        "attestation_substatus": list(found.substatus),
+        "explanations": [
+            {
+                "what": name,
+                "id": kind.id,
+                "cause": kind.title,
+                "remedy": kind.next_step,
+                "owner": kind.owner.value,
+            }
+            for name, kind in found.kinds
+        ],
+    }
+    return Reading({SINGLE: item})
+
+
+def _is_reconfigured(before: Item | None, after: Item) -> bool:
+    return before is None or any(before.get(name) != after.get(name) for name in ("mode", *_URLS, *_FALLBACK_URLS))
+
+
+def _change(before: Item | None, after: Item | None) -> Sequence[Step]:
+    assert after is not None  # noqa: S101 - there is no state that removes the client
+    steps: list[Step] = []
+    if _is_reconfigured(before, after):
+        if after.get("mode") == LOCAL:
+            return (changing("Set-HgsClientConfiguration", {"EnableLocalMode": True}),)
+        urls: dict[str, Value] = {
+            "AttestationServerUrl": str(after.get("attestation_url")),
+            "KeyProtectionServerUrl": str(after.get("key_protection_url")),
+        }
+        if after.get("fallback_attestation_urls"):
+            urls["FallbackAttestationServerUrl"] = texts(after["fallback_attestation_urls"])
+            urls["FallbackKeyProtectionServerUrl"] = texts(after.get("fallback_key_protection_urls"))
+        steps.append(changing("Set-HgsClientConfiguration", urls))
+    if after.get("attested"):
+        steps.append(changing("Test-HgsClientConfiguration", {"UsePrimary": True}))
+    return steps
+
+
+def _explain(before: Item | None, _after: Item | None) -> Sequence[Problem]:
+    if before is None:
+        return ()
+    status = str(before["attestation_status"])
+    found = attestation(status, ", ".join(texts(before["attestation_substatus"])))
+    return tuple(Problem(kind, "this host", name) for name, kind in found.kinds)
+
+
+RESOURCE = Resource(
+    name="hgs_client",
+    owner=Owner.FABRIC,
+    options=(
+        Option("mode", choices=(LOCAL, HGS)),
+        Option("attestation_url"),
+        Option("key_protection_url"),
+        Option("fallback_attestation_urls", type="list", elements="str", default=()),
+        Option("fallback_key_protection_urls", type="list", elements="str", default=()),
+        Option("attested", type="bool"),
+        Option("is_host_guarded", Role.COMPUTED, type="bool"),
+        Option("attestation_operation_mode", Role.COMPUTED),
+        Option("attestation_status", Role.COMPUTED),
+        Option("attestation_substatus", Role.COMPUTED, type="list", elements="str"),
+        Option("explanations", Role.COMPUTED, type="list", elements="dict"),
+    ),
+    prepare=_prepare,
+    observe=_observe,
+    read=_read,
+    change=_change,
+    explain=_explain,
+    single=True,
+    states=("merged", "replaced", "gathered", "rendered"),
+)

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Values as Windows gives them: enums as names or numbers, lists of one that came as the one, names in any case."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def same_text(before: object, after: object) -> bool:
+    """Compare as Windows compares names: without regard to case."""
+    return str(before or "").casefold() == str(after or "").casefold()
+
+
+def texts(value: object) -> list[str]:
+    """Return the texts of a list, of a single value, or of nothing."""
+    if value is None:
+        return []
+    return [str(item) for item in value] if isinstance(value, (list, tuple)) else [str(value)]
+
+
+def name_of(value: object, names: Mapping[int, str]) -> str:
+    """Return the name of an enum's value, whether it came as name or as number; a number that is not known as text."""
+    text = str(value if value is not None else "").strip()
+    return names.get(int(text), text) if text.isdigit() else text
