@@ -14,21 +14,21 @@ import base64
 import binascii
 import hashlib
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from ansible_collections.guarded.fabric.plugins.module_utils import der, endorsement_key
+from ansible_collections.guarded.fabric.plugins.module_utils import certificate_fields, der, endorsement_key
 from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-from contextlib import suppress
 
 WHAT: Final = "EK certificate"
 ENDORSEMENT_KEY_USAGE: Final = "2.23.133.8.1"
@@ -41,10 +41,6 @@ _VERSION: Final = "2.23.133.2.3"
 _SUBJECT_ALTERNATIVE_NAME: Final = "2.5.29.17"
 _EXTENDED_KEY_USAGE: Final = "2.5.29.37"
 _DIRECTORY_NAME: Final = 0xA4
-_VERSION_FIELD: Final = 0xA0
-_EXTENSIONS_FIELD: Final = 0xA3
-_TBS_FIELDS: Final = 6
-"""Serial number, signature algorithm, issuer, validity, subject, key; the version before and the rest are optional."""
 
 _NV_HEADER_SIZE: Final = 7
 _STORED_CERTIFICATE: Final = b"\x10\x01\x00"
@@ -54,18 +50,6 @@ _PEM_START: Final = b"-----BEGIN CERTIFICATE-----"
 _PEM_END: Final = b"-----END CERTIFICATE-----"
 
 _LONGEST_CHAIN: Final = 8
-_NAMES: Final[Mapping[str, str]] = {
-    "2.5.4.3": "CN",
-    "2.5.4.5": "SERIALNUMBER",
-    "2.5.4.6": "C",
-    "2.5.4.7": "L",
-    "2.5.4.8": "ST",
-    "2.5.4.10": "O",
-    "2.5.4.11": "OU",
-    _MANUFACTURER: "TPMManufacturer",
-    _MODEL: "TPMModel",
-    _VERSION: "TPMVersion",
-}
 
 
 @dataclass(frozen=True)
@@ -96,30 +80,20 @@ def parse(data: bytes) -> EkCertificate:
     if len(data) > MAXIMUM_SIZE:
         raise FormatError(WHAT, f"at most {MAXIMUM_SIZE} bytes, not {len(data)}", MAXIMUM_SIZE)
     certificate = _certificate(data)
-    parts = certificate.children()
-    if not parts:
-        raise FormatError(WHAT, "the signed part of a certificate", certificate.body)
-    fields = list(parts[0].expect(der.SEQUENCE, "the signed part of a certificate").children())
-    if fields and fields[0].tag == _VERSION_FIELD:
-        del fields[0]
-    if len(fields) < _TBS_FIELDS:
-        raise FormatError(WHAT, f"at least {_TBS_FIELDS} fields, not {len(fields)}", parts[0].body)
-    _serial, _algorithm, issuer, validity, subject, key, *rest = fields
-    extensions = _extensions(rest)
-    described = dict(_alternative_names(extensions.get(_SUBJECT_ALTERNATIVE_NAME)))
-    not_before, not_after = _validity(validity)
-    public_key = endorsement_key.normalise(key)
+    fields = certificate_fields.read(certificate)
+    described = dict(_alternative_names(fields.extensions.get(_SUBJECT_ALTERNATIVE_NAME)))
+    public_key = endorsement_key.normalise(fields.public_key)
     return EkCertificate(
         manufacturer=_manufacturer(described.get(_MANUFACTURER, "")),
         model=described.get(_MODEL, ""),
         version=described.get(_VERSION, ""),
-        subject=_name(subject),
-        issuer=_name(issuer),
-        not_before=not_before,
-        not_after=not_after,
+        subject=certificate_fields.name_text(fields.subject),
+        issuer=certificate_fields.name_text(fields.issuer),
+        not_before=fields.not_before,
+        not_after=fields.not_after,
         public_key=public_key,
         public_key_sha256=endorsement_key.fingerprint(public_key),
-        usages=_usages(extensions.get(_EXTENDED_KEY_USAGE)),
+        usages=_usages(fields.extensions.get(_EXTENDED_KEY_USAGE)),
         thumbprint=hashlib.sha1(certificate.whole, usedforsecurity=False).hexdigest().upper(),
         der=certificate.whole,
     )
@@ -140,7 +114,7 @@ def verify_chain(
     known = (*trusted, *_loadable(intermediates))
     try:
         current = _load(certificate.der)
-    except ValueError as error:
+    except FormatError as error:
         return (*reasons, f"its signature cannot be checked: {error}")
     for _ in range(_LONGEST_CHAIN):
         reasons.extend(_validity_reasons(current, at))
@@ -183,60 +157,16 @@ def _from_pem(data: bytes) -> bytes:
         raise FormatError(WHAT, f"Base64: {error}", start) from error
 
 
-def _extensions(fields: list[der.Node]) -> dict[str, der.Node]:
-    """Return the value of each extension, by identifier; the first where there are several."""
-    found: dict[str, der.Node] = {}
-    for field in fields:
-        if field.tag != _EXTENSIONS_FIELD:
-            continue
-        for listed in field.children():
-            for extension in listed.children():
-                parts = extension.children()
-                if parts and parts[-1].tag == der.OCTET_STRING:
-                    for value in parts[-1].children()[:1]:
-                        found.setdefault(der.object_identifier(parts[0]), value)
-    return found
-
-
 def _alternative_names(value: der.Node | None) -> Iterator[tuple[str, str]]:
     """Go through the attributes of all directory names in a subject alternative name."""
     for name in value.children() if value else ():
         if name.tag == _DIRECTORY_NAME:
             for directory in name.children():
-                yield from _attributes(directory)
-
-
-def _attributes(name: der.Node) -> Iterator[tuple[str, str]]:
-    for relative in name.children():
-        for attribute in relative.children():
-            parts = attribute.children()
-            if len(parts) == 2:  # noqa: PLR2004 - identifier and value
-                yield der.object_identifier(parts[0]), der.text(parts[1])
-
-
-def _name(node: der.Node) -> str:
-    """Write a name as Windows and RFC 4514 do, its last part first."""
-    parts = [f"{_NAMES.get(identifier, identifier)}={value}" for identifier, value in _attributes(node)]
-    return ",".join(reversed(parts))
+                yield from certificate_fields.attributes(directory)
 
 
 def _usages(value: der.Node | None) -> tuple[str, ...]:
     return tuple(der.object_identifier(usage) for usage in value.children()) if value else ()
-
-
-def _validity(node: der.Node) -> tuple[datetime, datetime]:
-    times = node.children()
-    if len(times) != 2:  # noqa: PLR2004 - from, to
-        raise FormatError(WHAT, "two times of validity", node.start)
-    return _time(times[0]), _time(times[1])
-
-
-def _time(node: der.Node) -> datetime:
-    layout = "%y%m%d%H%M%SZ" if node.tag == der.UTC_TIME else "%Y%m%d%H%M%SZ"
-    try:
-        return datetime.strptime(node.contents.decode("ascii"), layout).replace(tzinfo=timezone.utc)
-    except ValueError as error:
-        raise FormatError(WHAT, f"a time: {error}", node.start) from error
 
 
 def _manufacturer(value: str) -> str:
@@ -254,17 +184,21 @@ def _manufacturer(value: str) -> str:
 
 def _loadable(certificates: Iterable[bytes]) -> Iterator[x509.Certificate]:
     for certificate in certificates:
-        with suppress(ValueError):
+        with suppress(FormatError):
             yield _load(_certificate(certificate).whole)
 
 
 def _load(data: bytes) -> x509.Certificate:
-    # Certificates of TPMs break rules of today; the library warns of each, and nobody can change them.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        certificate = x509.load_der_x509_certificate(data)
-        # Names are read late; reading them here makes a certificate with unreadable ones unreadable as a whole.
-        _who(certificate.subject), _who(certificate.issuer)
+    """Read a certificate with the library. Raises FormatError where it refuses."""
+    try:
+        # Certificates of TPMs break rules of today; the library warns of each, and nobody can change them.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            certificate = x509.load_der_x509_certificate(data)
+            # Names are read late; reading them here makes a certificate with unreadable ones unreadable as a whole.
+            _who(certificate.subject), _who(certificate.issuer)
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
+        raise FormatError(WHAT, f"a certificate that the cryptography library takes ({error})") from error
     return certificate
 
 
@@ -272,7 +206,15 @@ def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
     try:
         _verify_signature(issuer.public_key(), certificate)
         return issuer.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (ValueError, InvalidSignature, UnsupportedAlgorithm, x509.ExtensionNotFound):
+    except (
+        ValueError,
+        TypeError,
+        InvalidSignature,
+        UnsupportedAlgorithm,
+        x509.ExtensionNotFound,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+    ):
         return False
 
 

@@ -168,7 +168,7 @@ def _incomplete(log: EventLog, facts: BootFacts) -> Iterator[str]:
 
 
 def contradictions(log: EventLog, bank: int) -> Iterator[str]:
-    """Say where a log contradicts itself: replaying it proves its digests only, this that its data are what was measured.
+    """Say where a log contradicts itself: replaying proves its digests only, this that its data are what was measured.
 
     `bank` is a TPM_ALG_ID. Raises FormatError where a variable is damaged.
     """
@@ -220,9 +220,11 @@ def _authorities(log: EventLog) -> Iterator[Authority]:
 
 
 def _variable_name(variable: uefi.Variable) -> str:
+    # A name stands in reports for people; whoever wrote the log must not write there what a terminal obeys.
+    name = variable.name if variable.name.isprintable() else ascii(variable.name)
     if variable.vendor in (uefi.GLOBAL_VARIABLE, uefi.IMAGE_SECURITY_DATABASE):
-        return variable.name
-    return f"{variable.name} of {variable.vendor}"
+        return name
+    return f"{name} of {variable.vendor}"
 
 
 def _variable_differences(old: Baseline, new: Baseline) -> Iterator[Difference]:

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import struct
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
+from ansible_collections.guarded.fabric.plugins.module_utils import certificate_fields, der
 from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
-from cryptography import x509
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,11 +120,8 @@ def describe(signature: Signature) -> str:
         return f"{kind} {signature.data[:64].hex()}"
     digest = hashlib.sha256(signature.data).hexdigest()
     try:
-        # Firmware holds certificates that break today's rules; that is no news to whoever reads a boot log.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            subject = x509.load_der_x509_certificate(signature.data).subject.rfc4514_string()
-    except ValueError:
+        subject = certificate_fields.name_text(certificate_fields.read(der.read(signature.data, "certificate")).subject)
+    except FormatError:
         return f"unreadable certificate (SHA-256 {digest})"
     return f"certificate {subject} (SHA-256 {digest})"
 

@@ -8,6 +8,7 @@ import struct
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 from ansible_collections.guarded.fabric.lab.world import firmware as factory
@@ -184,6 +185,17 @@ def test_entries_in_another_order_are_named_as_such_and_many_are_cut_short() -> 
     (grown,) = tpm_baseline.differences(with_dbx(hashes[:1]), with_dbx(hashes))
     assert "added 7: " in grown.new
     assert grown.new.endswith(" and 2 more")
+
+
+def test_other_variables_of_pcr_7_are_named_with_their_vendor_and_without_control_characters() -> None:
+    vendor = UUID("12345678-1234-5678-1234-567812345678")
+    log = log_of(machine())
+    data = event_logs.uefi_variable(vendor.bytes_le, "\x1b[31mX", b"\1")
+    event = replace(log.events[3], data=data)
+    more = tpm_baseline.baseline(replace(log, events=(*log.events, event)))
+    (found,) = tpm_baseline.differences(tpm_baseline.baseline(log), more)
+    assert found.element == f"variable '\\x1b[31mX' of {vendor}"
+    assert (found.old, found.usual_cause) == ("not measured", "a firmware update or a changed firmware setting")
 
 
 def test_resumed_boot_is_no_baseline() -> None:

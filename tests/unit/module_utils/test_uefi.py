@@ -51,6 +51,8 @@ def test_entries_in_words() -> None:
     digest = hashlib.sha256(certificate).hexdigest()
     described = uefi.describe(uefi.Signature(uefi.X509_CERTIFICATE, OWNER, certificate))
     assert described == f"certificate CN=Some CA (SHA-256 {digest})"
+    colourful = uefi.describe(uefi.Signature(uefi.X509_CERTIFICATE, OWNER, firmware.authority("\x1b[31mred")))
+    assert colourful.startswith("certificate CN=\N{REPLACEMENT CHARACTER}[31mred ")
     broken = uefi.describe(uefi.Signature(uefi.X509_CERTIFICATE, OWNER, b"x"))
     assert broken == f"unreadable certificate (SHA-256 {hashlib.sha256(b'x').hexdigest()})"
     assert uefi.describe(uefi.Signature(uefi.SHA256_HASH, OWNER, b"\xaa")) == "SHA-256 hash aa"
