@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What a host's attestation status and substatus mean: the cause, the remedy and whose job it is.
 
-Words and remedies: WSD guarded-fabric-troubleshoot-hosts; numbers of the status: win32 docs, MSFT_HgsClientConfiguration
-(that each number belongs to the name in its row is inferred but for Passed). Of the substatus, a bit field, only the
-first three bits are published: a number with others is shown as it is. Which HGS policy a substatus stands for follows
-from its meaning.
+Words and remedies: WSD guarded-fabric-troubleshoot-hosts; numbers of the status: win32 docs,
+MSFT_HgsClientConfiguration (that each number belongs to the name in its row is inferred but for Passed). Of the
+substatus, a bit field, only the first three bits are published: a number with others is shown as it is. Which HGS
+policy a substatus stands for follows from its meaning.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ SUBSTATUS: Mapping[str, Kind] = {
         "GF-ATT-104",
         Owner.FABRIC,
         "started with no code integrity policy that is registered (policy Hgs_CiPolicy)",
-        "apply the policy that the guardian registered and restart; or have the guardian register the one that is meant",
+        "apply the policy that the guardian registered, and restart; or have the guardian register the one you mean",
     ),
     "HypervisorEnforcedCodeIntegrityPolicy": Kind(
         "GF-ATT-105",

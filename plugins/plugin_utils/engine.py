@@ -186,9 +186,10 @@ class _Engine:
             results = _observed(self.resource, self.request, answer, calls)
             reading = self.resource.read(results, self.request.config)
             if reading.missing is not None:
+                missing = self._here(reading.missing)
                 if not self.request.check_mode:
-                    raise FabricError(reading.missing)
-                self.warnings.append(_ahead(reading.missing))
+                    raise FabricError(missing)
+                self.warnings.append(_ahead(missing))
                 return reading.state
             if not reading.settling or self.request.check_mode:
                 return reading.state
@@ -278,8 +279,16 @@ class _Engine:
             raise FabricError(*self._reasons(planned))
         return self._report(first.before, state, changed=first.changed)
 
+    def _here(self, problem: Problem) -> Problem:
+        """Name the machine where a resource, which does not know its name, left the thing open."""
+        return problem if problem.thing else replace(problem, thing=self.request.thing)
+
     def _reasons(self, planned: Plan) -> list[Problem]:
-        reasons = [problem for before, after in planned.targets for problem in self.resource.explain(before, after)]
+        reasons = [
+            self._here(problem)
+            for before, after in planned.targets
+            for problem in self.resource.explain(before, after)
+        ]
         thing = f"{self.resource.name} on {self.request.thing}"
         return reasons or [Problem(NOT_REACHED, thing, _difference(self.resource, planned))]
 

@@ -4,10 +4,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from ansible_collections.guarded.fabric.plugins.module_utils.protection_algorithms import thumbprint
 
 
 def same_text(before: object, after: object) -> bool:
@@ -26,3 +25,18 @@ def name_of(value: object, names: Mapping[int, str]) -> str:
     """Return the name of an enum's value, whether it came as name or as number; a number that is not known as text."""
     text = str(value if value is not None else "").strip()
     return names.get(int(text), text) if text.isdigit() else text
+
+
+def thumbprint_of(certificate: object) -> str:
+    """Return the thumbprint of a certificate that came as an X509Certificate2 or as its bytes; empty for none.
+
+    MSFT_HgsGuardian has bytes, and scripts read `.Thumbprint` of what the cmdlets make of them.
+    """
+    if isinstance(certificate, bytes):
+        return thumbprint(certificate)
+    return str(certificate.get("Thumbprint", "")).upper() if isinstance(certificate, Mapping) else ""
+
+
+def same_texts(before: object, after: object) -> bool:
+    """Compare lists of texts without regard to case; nothing is the empty list."""
+    return [text.casefold() for text in texts(before)] == [text.casefold() for text in texts(after)]

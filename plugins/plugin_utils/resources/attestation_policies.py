@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Policies of the attestation service (TPM mode): baselines, code integrity policies, and the built-in ones on or off.
 
-Which property of a policy shows its state is not published; the parameters -State and -PolicyType are, so each state and
-type is asked for by parameter. What a policy holds cannot be read back: a new content needs a new name.
+Which property of a policy shows its state is not published; the parameters -State and -PolicyType are, so each state
+and type is asked for by parameter. What a policy holds cannot be read back: a new content needs a new name.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BUILT_IN_PREFIX = "Hgs_"
 _STATES = ("Enabled", "Disabled", "Locked")
 _ADD = {"SecureBootSettings": "Add-HgsAttestationTpmPolicy", "CiPolicy": "Add-HgsAttestationCIPolicy"}
-"""Cmdlet that adds a policy of a type. The types are words of Microsoft's PolicyType: SecureBootSettings is a TPM baseline."""
+"""Cmdlet that adds a policy of a type, in the words of Microsoft's PolicyType: SecureBootSettings is a TPM baseline."""
 _PATHS = {"SecureBootSettings": "baseline", "CiPolicy": "code_integrity_policy"}
 """Option that holds the artifact of a type."""
 

@@ -3,8 +3,8 @@
 """The HGS client of a Hyper-V host: which service it attests with, and how that ended.
 
 Set-HgsClientConfiguration replaces the whole configuration: fallback URLs that are not passed are gone. So they are
-passed again whenever anything is set. It attests as well, but only Test-HgsClientConfiguration is documented to ignore a
-cached health certificate.
+passed again whenever anything is set. It attests as well, but only Test-HgsClientConfiguration is documented to ignore
+a cached health certificate.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ URLS_INCOMPLETE = Kind(
     "needs URLs in pairs: one for attestation, one for key protection",
     "add the URL that is lacking",
 )
-LOCAL_WITH_URLS = Kind(
+LOCAL_ATTESTS = Kind(
     "GF-CLI-004",
     Owner.CONTROLLER,
-    "cannot have URLs in local mode",
-    "leave out the URLs, or set mode to HostGuardianService",
+    "has no URLs in local mode, and does not attest",
+    "leave out the URLs and attested, or set mode to HostGuardianService",
 )
 
 
@@ -80,12 +80,14 @@ def _url_problems(item: Item) -> list[Problem]:
 
 def _prepare(config: Sequence[Item]) -> Sequence[Item]:
     prepared, problems = [], []
-    for item in config:
+    for given in config:
+        # There is no way to wish for a host that does not attest.
+        item = {**given, "attested": given.get("attested") or None}
         has_urls = any(item.get(name) for name in (*_URLS, *_FALLBACK_URLS))
         problems.extend(_url_problems(item))
         if item.get("mode") == LOCAL:
-            if has_urls:
-                problems.append(Problem(LOCAL_WITH_URLS, "the HGS client"))
+            if has_urls or item["attested"]:
+                problems.append(Problem(LOCAL_ATTESTS, "the HGS client"))
             gone = {**dict.fromkeys(_URLS, ""), **{name: [] for name in _FALLBACK_URLS}}
             prepared.append({**item, **gone})
         else:
@@ -116,9 +118,9 @@ def _observe(_config: Sequence[Item]) -> Sequence[Call]:
     )
 
 
-def _read(results: Results, _config: Sequence[Item]) -> Reading:
+def _read(results: Results, config: Sequence[Item]) -> Reading:
     if results.error("client") is not None:
-        return Reading({}, missing=Problem(CLIENT_MISSING, "this host"))
+        return Reading({}, missing=Problem(CLIENT_MISSING, ""))
     client = results.first("client")
     found = attestation(client.get("AttestationStatus"), client.get("AttestationSubstatus"))
     item: Item = {
@@ -127,7 +129,8 @@ def _read(results: Results, _config: Sequence[Item]) -> Reading:
         "key_protection_url": str(client.get("KeyProtectionServerUrl") or ""),
         "fallback_attestation_urls": texts(client.get("FallbackAttestationServerUrl")),
         "fallback_key_protection_urls": texts(client.get("FallbackKeyProtectionServerUrl")),
-        "attested": found.status == PASSED,
+        # Only where it is asked for: nobody can foresee it after a change that did not ask.
+        **({"attested": found.status == PASSED} if any(wanted.get("attested") for wanted in config) else {}),
         "is_host_guarded": bool(client.get("IsHostGuarded")),
         "attestation_operation_mode": name_of(client.get("AttestationOperationMode"), OPERATION_MODES),
         "attestation_status": found.status,
@@ -174,7 +177,7 @@ def _explain(before: Item | None, _after: Item | None) -> Sequence[Problem]:
         return ()
     status = str(before["attestation_status"])
     found = attestation(status, ", ".join(texts(before["attestation_substatus"])))
-    return tuple(Problem(kind, "this host", name) for name, kind in found.kinds)
+    return tuple(Problem(kind, "", name) for name, kind in found.kinds)
 
 
 RESOURCE = Resource(
@@ -184,8 +187,8 @@ RESOURCE = Resource(
         Option("mode", choices=(LOCAL, HGS)),
         Option("attestation_url"),
         Option("key_protection_url"),
-        Option("fallback_attestation_urls", type="list", elements="str", default=()),
-        Option("fallback_key_protection_urls", type="list", elements="str", default=()),
+        Option("fallback_attestation_urls", type="list", elements="str", default=[]),
+        Option("fallback_key_protection_urls", type="list", elements="str", default=[]),
         Option("attested", type="bool"),
         Option("is_host_guarded", Role.COMPUTED, type="bool"),
         Option("attestation_operation_mode", Role.COMPUTED),

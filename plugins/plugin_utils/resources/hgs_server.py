@@ -188,8 +188,8 @@ def _observe(_config: Sequence[Item]) -> Sequence[Call]:
             id="computer",
             select=("Name", "Domain", "DomainRole"),
         ),
-        # Where its directory is kept is written when a server is promoted and gone with its demotion, so without being a
-        # controller yet it waits for its restart. Microsoft publishes no better sign of that.
+        # Where its directory is kept is written when a server is promoted, so one that has it and is no controller yet
+        # waits for its restart. Microsoft publishes no better sign of that.
         Call(
             "Get-ItemProperty",
             {"LiteralPath": _DIRECTORY_KEY},

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Windows roles and features of a server.
 
-That a feature is installed before it works is read from its InstallState: InstallPending and UninstallPending wait for a
-restart. Whether one is needed shows only after the installation, so it is never predicted.
+That a feature is installed before it works is read from its InstallState: InstallPending and UninstallPending wait
+for a restart. Whether one is needed shows only after the installation, so it is never predicted.
 """
 
 from __future__ import annotations
