@@ -121,6 +121,16 @@ def test_a_policy_that_is_off_is_not_asked_for(fabric: Fabric) -> None:
     assert fabric.test(host) == ("Passed", "NoInformation")
 
 
+def test_a_dump_key_is_asked_for_only_where_encryption_is(fabric: Fabric) -> None:
+    host = guarded(fabric)
+    host.settings.dumps = True
+    fabric.restart(host)
+    for name in ("Hgs_NoDumps", "Hgs_DumpEncryption"):
+        assert fabric.test(host)[0] == "InsecureHostConfiguration"
+        fabric.run(fabric.hgs, "Disable-HgsAttestationPolicy", Name=name)
+    assert fabric.test(host) == ("Passed", "NoInformation")
+
+
 def test_bitlocker_is_asked_for_only_where_its_policy_was_switched_on(fabric: Fabric) -> None:
     host = guarded(fabric)
     fabric.run(fabric.hgs, "Enable-HgsAttestationPolicy", Name="Hgs_BitLockerEnabled")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ansible_collections.guarded.fabric.lab.cmdlets.registry import CmdletError
-from ansible_collections.guarded.fabric.lab.service import routes
+from ansible_collections.guarded.fabric.lab.service import attestation_messages, routes
 from ansible_collections.guarded.fabric.lab.world import attestation_client, files, network
-from ansible_collections.guarded.fabric.lab.world.attestation_protocol import TYPE_HINT
+from ansible_collections.guarded.fabric.lab.world.attestation_protocol import TYPE_HINT, ResultType
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +18,8 @@ from . import fabric as small
 from .fabric import HGS_URL, KEY_PROTECTION_URL
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ansible_collections.guarded.fabric.lab.world.model import Certificate, Machine
 
     from .fabric import Fabric
@@ -87,6 +89,9 @@ def test_half_a_fallback_is_an_error(fabric: Fabric, host: Machine) -> None:
     with pytest.raises(CmdletError):
         fabric.run(host, "Set-HgsClientConfiguration", **PRIMARY, FallbackAttestationServerUrl=HGS_URL)
     assert host.client.mode == "Local"
+    lists = {"FallbackAttestationServerUrl": [HGS_URL, NOWHERE], "FallbackKeyProtectionServerUrl": [HGS_URL]}
+    with pytest.raises(CmdletError, match="needs both of its URLs"):
+        fabric.run(host, "Set-HgsClientConfiguration", **PRIMARY, **lists)
 
 
 def test_a_primary_that_does_not_answer_is_replaced_by_the_fallback(fabric: Fabric, host: Machine) -> None:
@@ -131,6 +136,39 @@ def test_a_service_that_does_not_answer_is_a_transient_error(fabric: Fabric, hos
     assert fabric.test(host) == ("TransientError", "NoInformation")
     fabric.hgs.dead = False
     assert fabric.one(host, "Get-HgsClientConfiguration")["AttestationStatus"] == "Passed"
+
+
+def test_a_retryable_refusal_is_tried_again(fabric: Fabric, host: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    real: Callable[..., routes.Reply] = network.request
+    busy = attestation_messages.error_reply("UnavailableErrorReply")
+    refusals = [routes.Reply(503, busy)] * 2
+
+    def request(*asked: object) -> routes.Reply:
+        return refusals.pop() if refusals and "POST" in asked else real(*asked)
+
+    monkeypatch.setattr(network, "request", request)
+    assert fabric.one(host, "Set-HgsClientConfiguration", **PRIMARY)["AttestationStatus"] == "Passed"
+    refusals = [routes.Reply(503, busy)] * 3
+    assert fabric.test(host) == ("TransientError", "NoInformation")
+
+
+def test_a_certificate_for_another_host_is_not_taken(
+    fabric: Fabric, host: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = fabric.host("other")
+    fabric.register(other)
+    certificate = attestation_client.health_certificate(fabric.world, fabric.clock, other)
+    assert certificate is not None
+    kind = ResultType.IDENTITY_ENCRYPTION_KEY_CERTIFICATE
+    reply = routes.Reply(200, attestation_messages.health_certificate_reply([(kind, certificate)]))
+    real: Callable[..., routes.Reply] = network.request
+
+    def request(*asked: object) -> routes.Reply:
+        return reply if "POST" in asked else real(*asked)
+
+    monkeypatch.setattr(network, "request", request)
+    found = fabric.one(host, "Set-HgsClientConfiguration", **PRIMARY)
+    assert (found["AttestationStatus"], host.client.health_certificate) == ("TransientError", None)
 
 
 @pytest.mark.parametrize("change", [{"edition": "Standard"}, {"features": {"Hyper-V"}}])

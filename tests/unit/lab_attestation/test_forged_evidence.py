@@ -192,6 +192,16 @@ def test_a_session_is_not_answered_under_another_name(scene: Scene) -> None:
     assert replace(scene.liar, session="another").finish(truth) == "RtpmErrorReply"
 
 
+def test_a_session_is_not_answered_for_another_tpm(scene: Scene) -> None:
+    """Both are registered: what is certified is only the one that was challenged."""
+    other = scene.fabric.host("other")
+    scene.fabric.register(other)
+    certificate = scene.fabric.chip_of(other).ek_certificate
+    assert certificate is not None
+    truth = evidence(scene.chip, scene.challenge(), scene.log)
+    assert replace(scene.liar, certificate=certificate).finish(truth) == "RtpmErrorReply"
+
+
 def test_a_challenge_grows_old(scene: Scene) -> None:
     truth = evidence(scene.chip, scene.challenge(), scene.log)
     scene.fabric.clock.move(3600)
