@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pytest
 from ansible_collections.guarded.fabric.lab.world import tpm, tpm_verification
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-NOW = datetime(2026, 11, 24, 19, tzinfo=timezone.utc)
+NOW = datetime(2026, 11, 24, 19, tzinfo=UTC)
 PCRS = (0, 7, 11, 12, 13, 14)
 
 
@@ -83,6 +83,17 @@ def test_quote_is_refused_with_the_reason(chip: Tpm, other: Tpm) -> None:
     for given_quote, attestation_key, nonce, pcrs, reason in refused:
         (found,) = tpm_verification.why_not(given_quote, attestation_key, nonce, pcrs)
         assert reason in found
+
+
+def test_a_quote_in_the_name_of_another_key_is_refused(chip: Tpm, other: Tpm) -> None:
+    of_other = tpm.quote(other, b"nonce", PCRS)
+    key = serialization.load_der_private_key(chip.ak_key, None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    signed = tpm.Quote(of_other.attested, key.sign(of_other.attested, padding.PKCS1v15(), hashes.SHA256()))
+    theirs = {pcr: other.pcrs[pcr] for pcr in PCRS}
+    assert tpm_verification.why_not(signed, tpm.attestation_key(chip), b"nonce", theirs) == (
+        "the quote names another key than the one that signed it",
+    )
 
 
 def test_signed_nonsense_is_no_quote() -> None:

@@ -116,6 +116,14 @@ def test_refused_with_place_and_expectation(data: bytes, offset: int, expected: 
     assert expected in caught.value.expected
 
 
+def test_two_digests_of_one_algorithm_are_refused() -> None:
+    digest = struct.pack("<H", SHA1) + bytes(20)
+    record = struct.pack("<III", 7, 4, 2) + digest + digest + struct.pack("<I", 0)
+    log = event_logs.agile_log([SHA1, SHA256], [])
+    with pytest.raises(FormatError, match="another of the log's digest algorithms, not 0x0004"):
+        tcg_log.parse(log + record)
+
+
 records = st.lists(
     st.builds(
         Record,

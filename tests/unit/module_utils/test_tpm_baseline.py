@@ -7,7 +7,7 @@ import hashlib
 import struct
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -99,6 +99,27 @@ def test_what_is_not_compared_makes_no_difference(change: Callable[[Machine], No
         assert after(change) == ()
     else:
         assert after(change) == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"variables": {}},
+        {"authorities": frozenset()},
+        {"firmware_actions": frozenset(["UEFI Debug Mode"])},
+        {"boot_debugging": True},
+        {"kernel_debugging": None},
+        {"hypervisor_debugging": True},
+        {"secure_boot_policies": frozenset()},
+    ],
+    ids=str,
+)
+def test_every_part_of_a_baseline_counts_by_itself(change: dict[str, Any]) -> None:
+    old = tpm_baseline.baseline(log_of(machine()))
+    new = replace(old, **change)
+    assert tpm_baseline.fingerprint(old) != tpm_baseline.fingerprint(new)
+    assert tpm_baseline.differences(old, new)
+    assert tpm_baseline.differences(new, old)
 
 
 def test_dbx_update() -> None:
