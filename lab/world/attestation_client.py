@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 
-from . import network
+from . import network, private_keys
 from .attestation_conversation import Evidence, Finding, ProtocolError, ask_info, attest_by_tpm
 from .attestation_protocol import OperationMode
 
@@ -112,9 +111,9 @@ def _is_ours(machine: Machine, certificate: bytes) -> bool:
     """Whether a certificate is for the VBS identity key of this start."""
     if machine.boot is None or machine.boot.identity_key is None:
         return False
-    key = serialization.load_der_private_key(machine.boot.identity_key, None)
+    key = private_keys.load(machine.boot.identity_key).public_key()
     try:
-        return x509.load_der_x509_certificate(certificate).public_key() == key.public_key()
+        return x509.load_der_x509_certificate(certificate).public_key() == key
     except ValueError:
         return False
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
+from . import private_keys
 from .model import Certificate
 
 if TYPE_CHECKING:
@@ -51,9 +52,6 @@ def new_signer(now: datetime) -> Certificate:
 def issue(signer: Certificate, identity_key: rsa.RSAPublicKey, host: str, now: datetime, hours: float) -> bytes:
     """Certify a host's VBS identity key for so many hours of world time; return the certificate as DER."""
     issuer = x509.load_der_x509_certificate(signer.der)
-    key = serialization.load_der_private_key(signer.key or b"", None)
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise TypeError("the signer certificate of an attestation service has an RSA key")
     issuer_key = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     return (
         x509.CertificateBuilder()
@@ -65,7 +63,7 @@ def issue(signer: Certificate, identity_key: rsa.RSAPublicKey, host: str, now: d
         .not_valid_after(now + timedelta(hours=hours))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_key), critical=False)
-        .sign(key, hashes.SHA256())
+        .sign(private_keys.of(signer), hashes.SHA256())
         .public_bytes(serialization.Encoding.DER)
     )
 
