@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The few PowerShell texts that stock Ansible plugins send outside of a module, each matched as a whole.
 
-The lab interprets no PowerShell. A text is taken for one of these only where every character but the inserted values is
-the plugin's (ansible.windows, plugins/plugin_utils/_reboot.py, 2.x and 3.x); anything else is refused.
+The lab interprets no PowerShell. A text is taken for one of these only where every line but the inserted values is the
+plugin's (ansible.windows 3.1 to 3.7, plugins/plugin_utils/_reboot.py); anything else is refused.
 """
 
 from __future__ import annotations
@@ -93,59 +93,51 @@ _LOGON_UI_KEY: Final = r"HKLM:\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Winl
 
 _REBOOT_START: Final = (
     r"""$ErrorActionPreference = 'Continue'
-
 if ($<forget>) {
-    Remove-Item -LiteralPath '"""
+Remove-Item -LiteralPath '"""
     + _LOGON_UI_KEY
     + r"""' -Force -ErrorAction SilentlyContinue
 }
-
 $stdout = $null
-$stderr = . { C:\Windows\System32\shutdown.exe /r /t <delay> /c <message> | Set-Variable stdout }"""
-    r""" 2>&1 | ForEach-Object ToString
-
+$stderr = . { <shutdown> /r /t <delay> /c <message> | Set-Variable stdout } 2>&1 | ForEach-Object ToString
 """
 )
-_REBOOT_RESULT: Final = r"""ConvertTo-Json -Compress -InputObject @{
-    stdout = (@($stdout) -join "`n")
-    stderr = (@($stderr) -join "`n")
-    rc = $<code>
-}
+_REBOOT_END: Final = r"""ConvertTo-Json -Compress -InputObject @{
+stdout = (@($stdout) -join "`n")
+stderr = (@($stderr) -join "`n")
 """
-_REBOOT: Final = _REBOOT_START + _REBOOT_RESULT.replace("<code>", "LASTEXITCODE")
-"""Of ansible.windows 3.3."""
-_OLDER_REBOOT: Final = (
+_REBOOT_UP_TO_3_3: Final = _REBOOT_START + _REBOOT_END + "rc = $LASTEXITCODE\n}"
+_REBOOT: Final = (
     _REBOOT_START
     + r"""If (Get-Variable LASTEXITCODE -ErrorAction SilentlyContinue) {
-    $rc = $LASTEXITCODE
+$rc = $LASTEXITCODE
 } Else {
-    $rc=1
+$rc=1
 }
-
 """
-    + _REBOOT_RESULT.replace("<code>", "rc")
+    + _REBOOT_END
+    + "rc = $rc\n}"
 )
 
 _HOLES: Final = {
+    "shutdown": r"(?:C:\\Windows\\System32\\)?shutdown\.exe",
     "forget": r"(?P<forget>True|False)",
     "delay": r"(?P<delay>\d{1,9})",
     "message": r"'(?P<message>(?:[^'\u2018-\u201b]|''|\u2018\u2018|\u2019\u2019|\u201a\u201a|\u201b\u201b)*)'",
     "marker": r"'(?P<marker>success-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})'",
 }
 
-_REBOOT_ENDING: Final = (
-    "; If (-not $?) { If (Get-Variable LASTEXITCODE -ErrorAction SilentlyContinue)"
+_STRICT_MODE: Final = "Set-StrictMode -Version Latest\n"
+_EXIT: Final = (
+    "If (-not $?) { If (Get-Variable LASTEXITCODE -ErrorAction SilentlyContinue)"
     " { exit $LASTEXITCODE } Else { exit 1 } }"
 )
-_ENDINGS: Final = (
-    _REBOOT_ENDING,
-    "\nexit $LASTEXITCODE",
-)
-"""What win_reboot and the psrp connection plugin put behind a command so that its exit code gets back."""
+_ENDINGS: Final = (f"; {_EXIT}", f"\n{_EXIT}", "\nexit $LASTEXITCODE")
+"""What win_reboot, the shell plugin and the psrp connection put behind a command so that its exit code gets back."""
 
 
 def _whole(template: str) -> re.Pattern[str]:
-    parts = re.split(r"<(\w+)>", template.strip())
+    parts = re.split(r"<(\w+)>", template)
     return re.compile("".join(_HOLES[part] if index % 2 else re.escape(part) for index, part in enumerate(parts)))
 
 
@@ -160,8 +152,8 @@ def _reboot(m: re.Match[str]) -> RebootRequest:
 
 _RECOGNISERS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], ScriptRequest]], ...]] = (
     (_whole(_REBOOT), _reboot),
-    (_whole(_OLDER_REBOOT), _reboot),
-    (_whole(r"C:\Windows\System32\shutdown.exe /a"), lambda _: AbortShutdown()),
+    (_whole(_REBOOT_UP_TO_3_3), _reboot),
+    (_whole("<shutdown> /a"), lambda _: AbortShutdown()),
     (
         _whole(
             "(Get-CimInstance -ClassName Win32_OperatingSystem -Property LastBootUpTime).LastBootUpTime.ToFileTime()"
@@ -178,10 +170,12 @@ _RECOGNISERS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Scrip
 
 
 def recognise(text: str) -> ScriptRequest | None:
-    """Return what a script asks for, None where its text is not exactly a known one."""
+    """Return what a script asks for, None where its lines are not exactly those of a known one."""
+    # The shell plugin drops indentation and empty lines, win_reboot of later releases does not use it.
+    lines = "\n".join(line.strip() for line in text.splitlines() if line.strip()).removeprefix(_STRICT_MODE)
     for ending in _ENDINGS:
-        text = text.removesuffix(ending)
+        lines = lines.removesuffix(ending)
     for pattern, request in _RECOGNISERS:
-        if match := pattern.fullmatch(text.strip()):
+        if match := pattern.fullmatch(lines.strip()):
             return request(match)
     return None

@@ -59,6 +59,75 @@ def test_boot_time_is_a_filetime() -> None:
     assert BootTimeQuery().answer(epoch + timedelta(microseconds=1)).stdout == b"116444736000000010\r\n"
 
 
+KEY = r"HKLM:\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Winlogon\AutoLogonChecked"
+REBOOT_3_1 = (
+    r"""Set-StrictMode -Version Latest
+$ErrorActionPreference = 'Continue'
+if ($False) {
+Remove-Item -LiteralPath 'KEY' -Force -ErrorAction SilentlyContinue
+}
+$stdout = $null
+$stderr = . { shutdown.exe /r /t 5 /c 'it''s time' | Set-Variable stdout } 2>&1 | ForEach-Object ToString
+ConvertTo-Json -Compress -InputObject @{
+stdout = (@($stdout) -join "`n")
+stderr = (@($stderr) -join "`n")
+rc = $LASTEXITCODE
+}
+""".replace("KEY", KEY)
+    + FAILED.removeprefix("; ")
+)
+REBOOT_3_3 = (
+    r"""$ErrorActionPreference = 'Continue'
+
+if ($False) {
+    Remove-Item -LiteralPath 'KEY' -Force -ErrorAction SilentlyContinue
+}
+
+$stdout = $null
+$stderr = . { SHUTDOWN /r /t 5 /c 'it''s time' | Set-Variable stdout } 2>&1 | ForEach-Object ToString
+
+ConvertTo-Json -Compress -InputObject @{
+    stdout = (@($stdout) -join "`n")
+    stderr = (@($stderr) -join "`n")
+    rc = $LASTEXITCODE
+}
+""".replace("KEY", KEY).replace("SHUTDOWN", r"C:\Windows\System32\shutdown.exe")
+    + FAILED
+)
+REBOOT_3_4 = REBOOT_3_3.replace(
+    "\nConvertTo-Json",
+    """
+If (Get-Variable LASTEXITCODE -ErrorAction SilentlyContinue) {
+    $rc = $LASTEXITCODE
+} Else {
+    $rc=1
+}
+
+ConvertTo-Json""",
+).replace("rc = $LASTEXITCODE\n}\n;", "rc = $rc\n}\n;")
+
+
+@pytest.mark.parametrize("text", [REBOOT_3_1, REBOOT_3_3, REBOOT_3_4])
+def test_reboot_is_recognised_as_each_release_of_ansible_windows_sends_it(text: str) -> None:
+    assert recognise(text) == RebootRequest(5, "it's time", forget_logon_screen=False)
+
+
+@pytest.mark.parametrize("text", [REBOOT_3_1, REBOOT_3_3, REBOOT_3_4])
+@pytest.mark.parametrize(
+    ("part", "by"),
+    [
+        ("/c 'it''s time'", "/c 'it's time'"),
+        ("/r /t 5", "/r /f /t 5"),
+        ("/t 5", "/t $(whoami)"),
+        ("$stdout = $null", "$stdout = $null; whoami"),
+        ("($False)", "($Evil)"),
+    ],
+)
+def test_a_reboot_that_does_more_is_unknown(text: str, part: str, by: str) -> None:
+    assert part in text
+    assert recognise(text.replace(part, by)) is None
+
+
 def test_reboot_reports_the_exit_code_of_shutdown_inside_its_json() -> None:
     result = RebootRequest(2, "why", forget_logon_screen=True).answer(
         1190, "A system shutdown has already been scheduled."

@@ -43,15 +43,15 @@ def create(shell: str = "S", content: str = "", uri: str = winrs.RESOURCE_URI) -
     return soap(f"{TRANSFER}/Create", f'<rsp:Shell ShellId="{shell}">{content}</rsp:Shell>', uri=uri)
 
 
-def command(shell: str = "S", line: str = "whoami", identifier: str = "C") -> bytes:
+def command(shell: str = "S", line: str = "whoami", identifier: str = "C", uri: str = winrs.RESOURCE_URI) -> bytes:
     body = f'<rsp:CommandLine CommandId="{identifier}"><rsp:Command>{line}</rsp:Command></rsp:CommandLine>'
-    return soap(f"{SHELL}/Command", body, shell_id=shell)
+    return soap(f"{SHELL}/Command", body, shell_id=shell, uri=uri)
 
 
-def send(data: bytes, *, end: str = "true", identifier: str = "C") -> bytes:
+def send(data: bytes, *, end: str = "true", identifier: str = "C", uri: str = winrs.RESOURCE_URI) -> bytes:
     stream = base64.b64encode(data).decode()
     body = f'<rsp:Send><rsp:Stream Name="stdin" CommandId="{identifier}" End="{end}">{stream}</rsp:Stream></rsp:Send>'
-    return soap(f"{SHELL}/Send", body, shell_id="S")
+    return soap(f"{SHELL}/Send", body, shell_id="S", uri=uri)
 
 
 def receive(identifier: str = "C", timeout: str = "PT20S") -> bytes:
@@ -150,6 +150,25 @@ def test_a_command_identifier_is_free_after_its_signal_only() -> None:
     run(work())
 
 
+def test_input_of_a_command_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    for shell in (winrs, psrp):
+        monkeypatch.setattr(shell, "MAX_INPUT_BYTES", 1000)
+
+    async def work() -> None:
+        service = WsManService(Machine())
+        for request in (create(), command(), send(bytes(1000), end="false")):
+            await ask(service, request)
+        assert await fault(service, send(b"x", end="false")) == 2150859173
+        remoting = WsManService(Machine())
+        content = CREATION.format(base64.b64encode(OPENING).decode())
+        await ask(remoting, create(content=content, uri=psrp.RESOURCE_URI))
+        await ask(remoting, command(identifier=PIPELINE, uri=psrp.RESOURCE_URI, line=""))
+        too_much = send(bytes(1001), identifier=PIPELINE, uri=psrp.RESOURCE_URI)
+        assert await fault(remoting, too_much) == 2150859173
+
+    run(work())
+
+
 @pytest.mark.parametrize("end", [signal(), delete()])
 def test_ending_a_command_wakes_who_waits_for_it(end: bytes) -> None:
     async def work() -> None:
@@ -210,6 +229,7 @@ def opening() -> bytes:
 
 
 OPENING = opening()
+PIPELINE = str(uuid.UUID(int=1))
 CREATION = '<creationXml xmlns="http://schemas.microsoft.com/powershell">{}</creationXml>'
 
 
@@ -238,9 +258,7 @@ def test_damaged_remoting_messages_are_faults(first: bytes, then: bytes) -> None
         service = WsManService(Machine())
         content = CREATION.format(base64.b64encode(first).decode())
         stream = base64.b64encode(then).decode()
-        line = (
-            f'<rsp:CommandLine CommandId="{uuid.UUID(int=1)}"><rsp:Arguments>{stream}</rsp:Arguments></rsp:CommandLine>'
-        )
+        line = f'<rsp:CommandLine CommandId="{PIPELINE}"><rsp:Arguments>{stream}</rsp:Arguments></rsp:CommandLine>'
         for request in (
             create(content=content, uri=psrp.RESOURCE_URI),
             soap(f"{SHELL}/Command", line, uri=psrp.RESOURCE_URI, shell_id="S"),
