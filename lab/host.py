@@ -22,7 +22,7 @@ from .wire.recognised_scripts import (
     WhoAmI,
 )
 from .wire.target import Execution, ModuleExecution, ProcessResult
-from .world import directory, power
+from .world import directory, restarts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +104,7 @@ class Host:
                 if machine.shutdown_at is not None:
                     return request.answer(_ALREADY_SCHEDULED, "A system shutdown has already been scheduled.(1190)\r\n")
                 delay = max(float(request.delay), _SHORTEST_SHUTDOWN * clock.scale)
-                power.ask_for_restart(machine, clock.now(), timedelta(seconds=delay))
+                restarts.schedule(machine, clock.now(), timedelta(seconds=delay))
                 return request.answer()
             case AbortShutdown():
                 if machine.shutdown_at is None:

@@ -16,7 +16,7 @@ from .service import routes
 from .wire.endpoint import Endpoint
 from .wire.http import Handler, HttpListener, HttpRequest, HttpResponse
 from .wire.ntlm import CredentialFile
-from .world import hgs_clusters, power
+from .world import hgs_clusters, power, restarts
 
 if TYPE_CHECKING:
     import ssl
@@ -110,14 +110,16 @@ class LabServer:
 
     def _changed(self, machine: Machine) -> None:
         guests = [vm.guest for vm in machine.virtual_machines.values() if vm.guest]
-        self.store.save(self.world, self.clock.now(), [machine.name, *guests])
+        # What a guest encrypts lies on its host's disks.
+        hosts = [machine.host] if machine.host else []
+        self.store.save(self.world, self.clock.now(), [machine.name, *guests, *hosts])
 
     async def _sweep(self) -> None:
         now = self.clock.now()
         for machine in self.world.machines.values():
             if machine.shutdown_at is not None and now >= machine.shutdown_at:
                 _LOG.info("%s restarts", machine.name)
-                power.restart(self.world, machine, now)
+                restarts.restart(self.world, machine, now)
                 self._changed(machine)
             await self._follow(machine, self._listeners[machine.name])
 

@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .world import endorsement, files, firmware_changes, hgs_clusters, power, tpm
+from .world import endorsement, files, firmware_changes, hgs_clusters, power, restarts, tpm, virtual_machines
 from .world.attestation_client import current_status
-from .world.model import Account, Machine, VirtualDisk
+from .world.model import Account, Machine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,7 +105,7 @@ class Story:
         if machine.firmware is None:
             raise StoryError(f"{host} has no firmware of its own")
         firmware_changes.enroll_authority(machine.firmware, "Somebody Else's CA")
-        power.restart(self._world, machine, self._clock.now())
+        restarts.restart(self._world, machine, self._clock.now())
         return f"{machine.name} restarts with another authority in its Secure Boot database"
 
     def copy_vm(self, vm: str, to: str) -> str:
@@ -118,11 +117,7 @@ class Story:
         host, original = found[0]
         if host is target:
             raise StoryError(f"{vm} is on {to} already")
-        copy = replace(deepcopy(original), state="Off", guest=None)
-        target.virtual_machines[copy.id] = copy
-        for path in copy.disks:
-            disk: VirtualDisk = host.disks[files.key(path)]
-            target.disks[files.key(path)] = deepcopy(disk)
+        virtual_machines.copy_away(self._world, host, original, target, self._clock.now())
         return f"{original.name} of {host.name} lies on {target.name} too"
 
     def _all_virtual_machines(self) -> list[tuple[Machine, VirtualMachine]]:
@@ -166,12 +161,12 @@ class Story:
 
     def kill(self, machine: str) -> str:
         """Break a machine."""
-        power.kill(self._machine(machine))
+        restarts.kill(self._world, self._machine(machine), self._clock.now())
         return f"{machine} is dead"
 
     def revive(self, machine: str) -> str:
         """Repair a machine and start it."""
-        power.revive(self._world, self._machine(machine), self._clock.now())
+        restarts.revive(self._world, self._machine(machine), self._clock.now())
         return f"{machine} starts"
 
     def move_clock(self, hours: float) -> str:

@@ -38,6 +38,8 @@ _EITHER: Final[dict[str, Kind]] = {"Signing": "Signing", "Encryption": "Encrypti
 def get_certificate(session: Session, p: Bound) -> object:
     """Return certificates, all or those that the filters leave."""
     state = _service(session)
+    if not _has_certificates(session):
+        return None
     if "Thumbprint" in p:
         with _refusals("Get-HgsKeyProtectionCertificate"):
             return _certificate(key_certificates.find(state, _kind(p), p.text("Thumbprint")))
@@ -162,6 +164,12 @@ def set_attestation_signer_policy(session: Session, p: Bound) -> object:
         # A time without a zone is one of this computer, whose zone is UTC.
         state.deny_issued_before[thumbprint(der)] = earliest if earliest.tzinfo else earliest.replace(tzinfo=UTC)
     return None
+
+
+def _has_certificates(session: Session) -> bool:
+    """Whether they have reached this node: on a new one that takes minutes."""
+    cluster = hgs_clusters.cluster_of(session.world, session.machine)
+    return cluster is not None and hgs_clusters.has_key_certificates(cluster, session.machine, session.clock.now())
 
 
 def _service(session: Session) -> KeyProtectionState:

@@ -12,7 +12,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
-from ansible_collections.guarded.fabric.lab.world import certificates, directory, hgs_clusters, network, power
+from ansible_collections.guarded.fabric.lab.world import certificates, directory, hgs_clusters, key_certificates, network, restarts
 from ansible_collections.guarded.fabric.lab.world.model import KeyCertificate
 
 from . import file_parameters
@@ -39,9 +39,9 @@ def install_hgs_server(session: Session, p: Bound) -> object:
     problems = _obstacles_to_installation(session, p)
     if problems:
         raise _refused("Install-HgsServer", *problems[0])
-    session.machine.pending_promotion = p.text("HgsDomainName").lower()
+    directory.prepare_promotion(session.machine, p.text("HgsDomainName"), p.text("DatabasePath", directory.DATABASE_FOLDER))
     if p.flag("Restart"):
-        power.ask_for_restart(session.machine, session.clock.now(), _RESTART_DELAY)
+        restarts.schedule(session.machine, session.clock.now(), _RESTART_DELAY)
     else:
         session.warn("A restart is needed to complete the installation of the Host Guardian Service.")
     return None
@@ -130,6 +130,9 @@ def initialize_hgs_server(session: Session, p: Bound) -> object:
             "InvalidOperation",
             "This computer is not a domain controller of an HGS domain. Run Install-HgsServer first.",
         )
+    if not directory.answers(machine, session.clock.now()):
+        message = "The Active Directory Web Services of this computer do not answer yet."
+        raise _refused("Initialize-HgsServer", "DirectoryNotReady", "ResourceUnavailable", message)
     if hgs_clusters.cluster_of(session.world, machine) is not None:
         raise _refused(
             "Initialize-HgsServer",
@@ -190,7 +193,7 @@ def _key_certificate(session: Session, p: Bound, purpose: Literal["Signing", "En
             "InvalidData",
             "System.Security.Cryptography.CryptographicException",
         ) from error
-    reason = certificates.why_not_for_keys(certificate)
+    reason = key_certificates.why_not(purpose, certificate)
     if reason:
         message = f"The {purpose.lower()} certificate cannot be used. {reason}"
         raise _refused("Initialize-HgsServer", "InvalidCertificate", "InvalidData", message)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
-from ansible_collections.guarded.fabric.lab.world import features, power
+from ansible_collections.guarded.fabric.lab.world import features, restarts
 
 from .registry import CmdletError, NotEmulatedError, PSObject, cmdlet
 
@@ -53,7 +53,7 @@ def install_windows_feature(session: Session, p: Bound) -> object:
     new = features.install(machine, wanted)
     restart = bool(machine.pending_features)
     if restart and p.flag("Restart"):
-        power.ask_for_restart(machine, session.clock.now(), _RESTART_DELAY)
+        restarts.schedule(machine, session.clock.now(), _RESTART_DELAY)
     elif restart:
         session.warn("You must restart this server to finish the installation process.")
     exit_code = "NoChangeNeeded" if not new else "SuccessRestartRequired" if restart else "Success"

@@ -72,16 +72,3 @@ def self_signed(common_name: str, now: datetime) -> Certificate:
         certificate.public_bytes(serialization.Encoding.DER),
         key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
     )
-
-
-def why_not_for_keys(certificate: Certificate) -> str:
-    """Say why HGS cannot use a certificate for signing or encryption; empty where it can.
-
-    RSA of 2048 bits or more (WSD guarded-fabric-obtain-certs). Expiry does not matter to HGS.
-    """
-    key = x509.load_der_x509_certificate(certificate.der).public_key()
-    if not isinstance(key, rsa.RSAPublicKey):
-        return "Only RSA keys are supported."
-    if key.key_size < _KEY_BITS:
-        return f"The key has {key.key_size} bits; at least {_KEY_BITS} are needed."
-    return ""

@@ -4,13 +4,21 @@
 from __future__ import annotations
 
 from copy import copy
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from .model import DnsServer, Domain
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from .model import Account, Machine, World
 
+DATABASE_FOLDER: Final = r"C:\Windows\NTDS"
+STARTING: Final = timedelta(seconds=30)
+"""World time from the start of a controller until its directory answers; MSLab polls for that. Lab only: how long."""
+
+_DIRECTORY_KEY: Final = r"hklm:\system\currentcontrolset\services\ntds\parameters"
 _LOOPBACK: Final = "127.0.0.1"
 _NETBIOS_LENGTH: Final = 15
 
@@ -40,6 +48,11 @@ def account(world: World, machine: Machine, user: str) -> Account | None:
     return _of(domain.accounts, name) if domain is not None and domain.name == machine.domain else None
 
 
+def answers(machine: Machine, now: datetime) -> bool:
+    """Whether the directory of a controller answers: some time after its start."""
+    return machine.domain_controller and machine.boot is not None and now >= machine.boot.started + STARTING
+
+
 def domain_account(domain: Domain, user: str) -> Account | None:
     r"""Return an account of a domain by `user`, `DOMAIN\user` or `user@domain`; None where the name is of another one."""
     authority, backslash, name = user.rpartition("\\")
@@ -57,6 +70,12 @@ def _of(accounts: dict[str, Account], name: str) -> Account | None:
 def netbios_name(domain: str) -> str:
     """Return the NetBIOS name a new domain gets by default."""
     return domain.partition(".")[0].upper()[:_NETBIOS_LENGTH]
+
+
+def prepare_promotion(machine: Machine, name: str, database_folder: str) -> None:
+    """Let a server become a controller at its next start. Where its database will be is in the registry from now on."""
+    machine.pending_promotion = name.lower()
+    machine.registry.setdefault(_DIRECTORY_KEY, {})["DSA Database file"] = database_folder + r"\ntds.dit"
 
 
 def promote(world: World, machine: Machine, name: str) -> None:

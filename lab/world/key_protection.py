@@ -95,7 +95,7 @@ def _check_health(state: KeyProtectionState, certificate: bytes, now: datetime) 
     """Refuse a host whose health certificate is not a trusted attestation service's, lapsed, or issued too early."""
     try:
         parsed = x509.load_der_x509_certificate(certificate)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise ServiceError(HEALTH_CERTIFICATE, "The health certificate is not a certificate.") from error
     signer = next((each for each in state.trusted_attestation_signers if _issued(each, parsed)), None)
     if signer is None:

@@ -190,6 +190,8 @@ class DnsServer:
 
     zones: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     forwarders: dict[str, list[str]] = field(default_factory=dict)
+    replicated: set[str] = field(default_factory=set)
+    """Forwarders that are kept in Active Directory, and so on every DNS server of the domain."""
 
 
 @dataclass
@@ -216,6 +218,8 @@ class Machine:
     """Certificate stores by path below Cert:\\, in lower case: 'localmachine\\my'."""
     files: dict[str, bytes] = field(default_factory=dict)
     """Files by full path, in lower case with backslashes."""
+    folders: set[str] = field(default_factory=set)
+    """Folders that somebody made, written like `files`."""
     registry: dict[str, dict[str, object]] = field(default_factory=dict)
     services: dict[str, str] = field(default_factory=dict)
     hardware_class: str = ""

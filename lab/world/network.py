@@ -68,6 +68,11 @@ def resolve(world: World, now: datetime, machine: Machine, name: str) -> list[st
     raise NameServerError(f"No DNS server of {machine.name} answers.")
 
 
+def ask(world: World, now: datetime, machine: Machine, server: str, name: str) -> list[str]:
+    """Return the addresses of a name as one DNS server, given by name or address, sees it. Raises NetworkError."""
+    return _answer(world, now, locate(world, now, machine, server), name.lower().rstrip("."), frozenset())
+
+
 def _answer(world: World, now: datetime, server: Machine, name: str, asked: frozenset[str]) -> list[str]:
     """Answer as a DNS server: from the closest zone it holds, else by the closest conditional forwarder."""
     if server.name in asked:

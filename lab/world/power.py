@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Machines that run, restart, die and come back, and what a start of Windows makes come true.
+"""Whether a machine runs, and what a start of Windows makes come true.
 
-Lab only: how long a restart takes, and that virtual machines of a host that restarts stay off.
+Lab only: how long a restart takes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 RESTART: Final = timedelta(seconds=40)
 """World time from the shutdown to the moment Windows answers again."""
-
 
 
 def is_up(world: World, machine: Machine, now: datetime) -> bool:
@@ -39,22 +38,6 @@ def virtual_machine_of(host: Machine, guest: Machine) -> VirtualMachine | None:
     return next((vm for vm in host.virtual_machines.values() if vm.guest == guest.name), None)
 
 
-def ask_for_restart(machine: Machine, now: datetime, delay: timedelta) -> None:
-    """Let the machine shut down after a delay, unless a shutdown is scheduled already."""
-    if machine.shutdown_at is None:
-        machine.shutdown_at = now + delay
-
-
-def restart(world: World, machine: Machine, now: datetime) -> None:
-    """Shut down now and start again; the machine answers after RESTART."""
-    machine.shutdown_at = None
-    machine.down_until = now + RESTART
-    for vm in machine.virtual_machines.values():
-        if vm.state == "Running":
-            vm.state = "Off"
-    start(world, machine, machine.down_until)
-
-
 def start(world: World, machine: Machine, now: datetime) -> None:
     """Start Windows: what waited for a restart comes true, then the boot is measured.
 
@@ -68,16 +51,3 @@ def start(world: World, machine: Machine, now: datetime) -> None:
         measured_boot.measure(machine, now)
     except measured_boot.SecureBootViolationError:
         machine.dead = True
-
-
-def kill(machine: Machine) -> None:
-    """Switch the machine off for good."""
-    machine.dead = True
-    for vm in machine.virtual_machines.values():
-        vm.state = "Off"
-
-
-def revive(world: World, machine: Machine, now: datetime) -> None:
-    """Repair a dead machine and start it."""
-    machine.dead = False
-    restart(world, machine, now)
