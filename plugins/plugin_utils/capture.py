@@ -3,12 +3,13 @@
 """Capturing artifacts: what a host or a tenant's machine yields goes into the exchange directory.
 
 A capture reads the machine in one execution. What is new is written; what means the same as the artifact already there
-is left alone, byte for byte; what differs is written beside it as a candidate: it never replaces what was approved.
+is left alone, byte for byte; what differs replaces an artifact that nobody approved, and is written beside one that
+somebody did, as a candidate: what was approved never changes by being captured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
@@ -39,6 +40,7 @@ class Status(Enum):
 
     NEW = "new"
     UNCHANGED = "unchanged"
+    REPLACED = "replaced"
     CANDIDATE = "candidate"
 
 
@@ -101,6 +103,7 @@ class CaptureReport:
     filed: tuple[Filed, ...]
     commands: tuple[str, ...]
     changed: bool
+    warnings: tuple[str, ...] = ()
 
 
 def _existing(path: Path, kind: ArtifactKind) -> Artifact | None:
@@ -120,7 +123,12 @@ def _file(captured: Captured, request: CaptureRequest) -> Filed:
     for artifact in (known, _existing(candidate, captured.kind)):
         if artifact is not None and artifact.sidecar is not None and artifact.sidecar.fingerprint == print_:
             return Filed(artifact, captured.kind, Status.UNCHANGED)
-    target, status = (path, Status.NEW) if known is None else (candidate, Status.CANDIDATE)
+    if known is None:
+        target, status = path, Status.NEW
+    elif known.sidecar is None or known.sidecar.approval is None:
+        target, status = path, Status.REPLACED
+    else:
+        target, status = candidate, Status.CANDIDATE
     if request.check_mode:
         return Filed(Artifact(str(target), captured.content, None), captured.kind, status)
     return Filed(save(target, captured.kind, captured.content, request.thing, request.now), captured.kind, status)
@@ -136,19 +144,58 @@ def _run(capture: Capture, request: CaptureRequest, calls: Sequence[Call]) -> Ge
 
 
 def capturing(capture: Capture, request: CaptureRequest) -> Generator[Need, Answer, CaptureReport]:
-    """Capture, and file what was captured. One execution; a second one where something has to be made first."""
+    """Capture, and file what was captured. One execution; a second one where something has to be made first.
+
+    In check mode a machine that cannot be read yet is no failure: an earlier task of the same play may prepare it.
+    """
     existing: dict[tuple[str, str], Artifact] = {}
     for kind, name in capture.targets(request.config):
         artifact = _existing(artifact_path(request.exchange, kind, name), kind)
         if artifact is not None:
             existing[kind.folder, name] = artifact
-    results = yield from _run(capture, request, capture.observe(request.config))
-    making = tuple(capture.produce(results, request.config, existing))
-    commands = tuple(render(making))
-    if making and request.check_mode:
-        return CaptureReport((), commands, changed=True)
-    if making:
-        made = yield from _run(capture, request, making)
-        results = Results({**results.outcomes, **made.outcomes})
-    filed = tuple(_file(captured, request) for captured in capture.read(results, request.config))
-    return CaptureReport(filed, commands, changed=any(item.status is not Status.UNCHANGED for item in filed))
+    try:
+        results = yield from _run(capture, request, capture.observe(request.config))
+        making = tuple(capture.produce(results, request.config, existing))
+        if making and request.check_mode:
+            return _foreseen(capture, request, existing, commands=tuple(render(making)))
+        if making:
+            made = yield from _run(capture, request, making)
+            results = Results({**results.outcomes, **made.outcomes})
+        captured = capture.read(results, request.config)
+    except FabricError as error:
+        if not request.check_mode:
+            raise
+        return _foreseen(capture, request, existing, warnings=(f"{error} (check mode goes on)",))
+    found = {(item.kind.folder, item.name) for item in captured}
+    left = tuple(filed for filed in _left(capture, request, existing) if _key(filed) not in found)
+    filed = (*(_file(item, request) for item in captured), *left)
+    changed = any(item.status is not Status.UNCHANGED for item in filed)
+    return CaptureReport(filed, tuple(render(making)), changed=changed)
+
+
+def _key(filed: Filed) -> tuple[str, str]:
+    return filed.kind.folder, filed.artifact.name.removesuffix(filed.kind.suffix)
+
+
+def _left(capture: Capture, request: CaptureRequest, existing: Existing) -> Iterator[Filed]:
+    """Go through the artifacts that are there and may stay as they are."""
+    for kind, name in capture.targets(request.config):
+        if (kind.folder, name) in existing:
+            yield Filed(existing[kind.folder, name], kind, Status.UNCHANGED)
+
+
+def _foreseen(
+    capture: Capture,
+    request: CaptureRequest,
+    existing: Existing,
+    commands: tuple[str, ...] = (),
+    warnings: tuple[str, ...] = (),
+) -> CaptureReport:
+    """Report what can be known without capturing: which artifacts are not there yet, and what would be run."""
+    coming = tuple(
+        Filed(Artifact(str(artifact_path(request.exchange, kind, name)), None, None), kind, Status.NEW)
+        for kind, name in capture.targets(request.config)
+        if (kind.folder, name) not in existing
+    )
+    filed = (*coming, *_left(capture, request, existing))
+    return CaptureReport(filed, commands, changed=bool(coming or commands), warnings=warnings)

@@ -57,4 +57,10 @@ class CaptureAction(FabricAction):
         except FabricError as error:
             return {**result, "failed": True, "changed": False, **failure_result(error)}
         artifacts = [describe(filed) for filed in report.filed]
-        return {**result, "changed": report.changed, "artifacts": artifacts, "commands": list(report.commands)}
+        return {
+            **result,
+            "changed": report.changed,
+            "artifacts": artifacts,
+            "commands": list(report.commands),
+            "warnings": list(report.warnings),
+        }

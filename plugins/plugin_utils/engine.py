@@ -18,7 +18,7 @@ from .calls import Call, CallError, Restart, Results, Step, prefixed
 from .plan import Plan, plan, visible
 from .problems import FabricError, Kind, Owner, Problem
 from .rendering import render
-from .resource import Item, Resource, State
+from .resource import Item, Reading, Resource, State
 from .wire import AnswerError, from_wire, to_wire
 
 BATCH_BYTES = 700_000
@@ -184,7 +184,7 @@ class _Engine:
         waited = 0.0
         while True:
             results = _observed(self.resource, self.request, answer, calls)
-            reading = self.resource.read(results, self.request.config)
+            reading = self._reading(results)
             if reading.missing is not None:
                 missing = self._here(reading.missing)
                 if not self.request.check_mode:
@@ -199,6 +199,13 @@ class _Engine:
             yield Sleep(POLL_SECONDS)
             waited += POLL_SECONDS
             answer = yield Execute(calls)
+
+    def _reading(self, results: Results) -> Reading:
+        try:
+            return self.resource.read(results, self.request.config)
+        except ValueError as error:
+            # A host is not trusted to answer well: a number that is none is its fault.
+            raise FabricError(Problem(BAD_ANSWER, self.request.thing, str(error))) from error
 
     def _observe(self) -> Generator[Need, Answer, State]:
         answer = yield Execute(_observing(self.resource, self.request.config))

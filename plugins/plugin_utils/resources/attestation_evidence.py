@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What HGS has to know of a host (TPM mode): its platform identifier, its TPM baseline, its code integrity policy.
+
+Every host has an identifier of its own; a baseline is the same for hosts of one hardware class, a policy for hosts of
+one software class (WSD guarded-fabric-tpm-trusted-attestation-capturing-hardware).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ansible_collections.guarded.fabric.plugins.module_utils import platform_identifier, signed_policy
+from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
+from ansible_collections.guarded.fabric.plugins.plugin_utils.artifact_kinds import (
+    CODE_INTEGRITY_POLICY,
+    PLATFORM_IDENTIFIER,
+    TPM_BASELINE,
+)
+from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import Call, Results
+from ansible_collections.guarded.fabric.plugins.plugin_utils.capture import Capture, Captured
+from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import NOT_OF_ITS_KIND
+from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
+from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import ArtifactKind
+    from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Item
+
+ACTIVE_POLICY = r"C:\Windows\System32\CodeIntegrity\SIPolicy.p7b"
+
+NO_ENDORSEMENT_CERTIFICATE = Kind(
+    "GF-EVI-001",
+    Owner.FABRIC,
+    "has a platform identifier that HGS will not take",
+    "run this elevated on the host; see that its TPM is ready (Get-Tpm) and has an endorsement key certificate",
+)
+NOTHING_CAPTURED = Kind(
+    "GF-EVI-002",
+    Owner.FABRIC,
+    "gave nothing",
+    "run the cmdlet on the host by hand and look at what it says",
+)
+
+
+def _targets(config: Item) -> Sequence[tuple[ArtifactKind, str]]:
+    named = (
+        (PLATFORM_IDENTIFIER, config.get("name")),
+        (TPM_BASELINE, config.get("hardware_class")),
+        (CODE_INTEGRITY_POLICY, config.get("software_class")),
+    )
+    return [(kind, str(name)) for kind, name in named if name is not None]
+
+
+def _observe(config: Item) -> Sequence[Call]:
+    calls = {
+        PLATFORM_IDENTIFIER.folder: Call(
+            "Get-PlatformIdentifier", {"Name": str(config.get("name"))}, select=("OuterXml",)
+        ),
+        TPM_BASELINE.folder: Call(
+            "Get-HgsAttestationBaselinePolicy",
+            {"Console": True, **({"SkipValidation": True} if config.get("skip_validation") else {})},
+        ),
+        CODE_INTEGRITY_POLICY.folder: Call(
+            "Get-Item", {"LiteralPath": [ACTIVE_POLICY]}, select=("FullName",), attach=("FullName",)
+        ),
+    }
+    return [_named(calls[kind.folder], kind) for kind, _name in _targets(config)]
+
+
+def _named(call: Call, kind: ArtifactKind) -> Call:
+    return Call(call.cmdlet, call.parameters, id=kind.folder, select=call.select, attach=call.attach)
+
+
+def _read(results: Results, config: Item) -> Sequence[Captured]:
+    read = {
+        PLATFORM_IDENTIFIER.folder: _identifier,
+        TPM_BASELINE.folder: _baseline,
+        CODE_INTEGRITY_POLICY.folder: _policy,
+    }
+    return [Captured(kind, name, read[kind.folder](results)) for kind, name in _targets(config)]
+
+
+def _identifier(results: Results) -> bytes:
+    content = str(results.first(PLATFORM_IDENTIFIER.folder).get("OuterXml", "")).encode()
+    if not content:
+        raise FabricError(Problem(NOTHING_CAPTURED, "Get-PlatformIdentifier"))
+    try:
+        found = platform_identifier.parse(content)
+    except FormatError as error:
+        raise FabricError(Problem(NOT_OF_ITS_KIND, "the platform identifier", str(error))) from error
+    # Windows' own words count; that nothing was found in a document whose schema is not published proves nothing.
+    if found.messages and found.endorsement_certificate is None:
+        raise FabricError(Problem(NO_ENDORSEMENT_CERTIFICATE, "this host", "; ".join(found.messages)))
+    return content
+
+
+def _baseline(results: Results) -> bytes:
+    content = b"".join(item for item in results.scalars(TPM_BASELINE.folder) if isinstance(item, bytes))
+    if not content:
+        raise FabricError(Problem(NOTHING_CAPTURED, "Get-HgsAttestationBaselinePolicy"))
+    return content
+
+
+def _policy(results: Results) -> bytes:
+    content = results.outcome(CODE_INTEGRITY_POLICY.folder).attachments.get("FullName", b"")
+    if not content:
+        raise FabricError(Problem(NOTHING_CAPTURED, ACTIVE_POLICY))
+    try:
+        # HGS wants the unsigned copy of a signed policy: the signature is not measured (WSD capturing-hardware).
+        return signed_policy.unwrap(content).content
+    except FormatError as error:
+        raise FabricError(Problem(NOT_OF_ITS_KIND, ACTIVE_POLICY, str(error))) from error
+
+
+CAPTURE = Capture(
+    name="attestation_evidence",
+    owner=Owner.FABRIC,
+    options=(
+        Option("name", Role.INPUT),
+        Option("hardware_class", Role.INPUT),
+        Option("software_class", Role.INPUT),
+        Option("skip_validation", Role.INPUT, type="bool"),
+    ),
+    targets=_targets,
+    observe=_observe,
+    read=_read,
+)
