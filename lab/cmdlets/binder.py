@@ -6,12 +6,12 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from .contracts import ALL_SETS, Contract, Parameter, ParameterSet, Version, contract, contracts
+from .contracts import ALL_SETS, COMMON, RISK, Contract, Parameter, ParameterSet, Version, contract, contracts
 from .conversion import ConversionError, convert
 from .registry import Bound, CmdletError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 # about_CommonParameters, Windows PowerShell 5.1.
 _ACTIONS: Final = ("SilentlyContinue", "Stop", "Continue", "Inquire", "Ignore", "Suspend")
@@ -45,12 +45,10 @@ def bind(cmdlet: str, parameters: Mapping[str, object], version: Version) -> Bou
     Raises BindError; UnknownCmdletError where the version publishes no such cmdlet.
     """
     known = contract(cmdlet, version)
+    named = {name: _named(known, name) for name in parameters}
     values: dict[str, object] = {}
-    stray: list[str] = []
-    for name, value in parameters.items():
-        parameter = _named(known, name)
+    for name, parameter in named.items():
         if parameter is None:
-            stray.append(name)
             continue
         if parameter.name in values:
             raise _error(
@@ -58,12 +56,9 @@ def bind(cmdlet: str, parameters: Mapping[str, object], version: Version) -> Bou
                 "ParameterAlreadyBound",
                 f"Cannot bind parameter because parameter '{parameter.name}' is specified more than once.",
             )
-        values[parameter.name] = _converted(known, parameter, value, version)
-    chosen = _choose(known, values)
-    if stray:
-        raise _error(
-            known, "NamedParameterNotFound", f"A parameter cannot be found that matches parameter name '{stray[0]}'."
-        )
+        values[parameter.name] = _converted(known, parameter, parameters[name], version)
+    stray = [name for name, parameter in named.items() if parameter is None]
+    chosen = _choose(known, values, stray)
     missing = [name for name, place in chosen.places.items() if place.mandatory and name not in values]
     if missing:
         raise _error(
@@ -78,32 +73,38 @@ def _error(known: Contract, error_id: str, message: str, category: str = "Invali
     return BindError(message, f"{error_id},{known.name}", category)
 
 
-def _bindable(known: Contract) -> Iterator[Parameter]:
+def _bindable(known: Contract) -> list[Parameter]:
     members = {name for item in known.sets for name in item.places}
-    yield from (parameter for name, parameter in known.parameters.items() if name in members)
-    yield from _COMMON
-    if known.should_process:
-        yield from _RISK
+    return [parameter for name, parameter in known.parameters.items() if name in members]
 
 
 def _named(known: Contract, name: str) -> Parameter | None:
-    wanted = name.lower()
-    begun: list[Parameter] = []
-    for parameter in _bindable(known):
-        spellings = [spelling.lower() for spelling in (parameter.name, *parameter.aliases)]
-        if wanted in spellings:
-            return parameter
-        if any(spelling.startswith(wanted) for spelling in spellings):
-            begun.append(parameter)
-    if len(begun) > 1:
-        choices = " ".join(f"-{parameter.name}" for parameter in begun)
+    """Return the parameter of this name, alias, or beginning of one; the cmdlet's own come before the common ones."""
+    common = [*_COMMON, *_RISK] if known.should_process else _COMMON
+    own, begun = _matches(_bindable(known), name), _matches(common, name)
+    for exact, _begun in (own, begun):
+        if exact:
+            return exact[0]
+    found = own[1] or begun[1]
+    if len(found) > 1:
+        choices = " ".join(f"-{parameter.name}" for parameter in found)
         raise _error(
             known,
             "AmbiguousParameter",
             f"Parameter cannot be processed because the parameter name '{name}' is ambiguous. "
             f"Possible matches include: {choices}.",
         )
-    return begun[0] if begun else None
+    return found[0] if found else None
+
+
+def _matches(parameters: Iterable[Parameter], name: str) -> tuple[list[Parameter], list[Parameter]]:
+    """Return the parameters that are called so, and those whose name or alias begins so."""
+    wanted = name.lower()
+    spelled = [(item, [text.lower() for text in (item.name, *item.aliases)]) for item in parameters]
+    return (
+        [item for item, spellings in spelled if wanted in spellings],
+        [item for item, spellings in spelled if any(text.startswith(wanted) for text in spellings)],
+    )
 
 
 @cache
@@ -174,26 +175,30 @@ def _check_set(known: Contract, parameter: Parameter, value: object) -> None:
             )
 
 
-def _choose(known: Contract, values: Mapping[str, object]) -> ParameterSet:
+def _choose(known: Contract, values: Mapping[str, object], stray: Sequence[str]) -> ParameterSet:
     """Return the set that has all the parameters given.
 
     Of several, the default one; where it is none of them or there is no default, the only one whose mandatory
-    parameters were all given.
+    parameters were all given. PowerShell looks for strays before it decides among several where the pipeline could
+    still decide.
     """
-    common = {parameter.name for parameter in (*_COMMON, *_RISK)}
-    given = [name for name in values if name not in common]
-    # The default set exists even where no parameter belongs to it.
+    given = [name for name in values if name not in COMMON | RISK]
     sets = known.sets or (ParameterSet(known.default_set or ALL_SETS, {}),)
     valid = [item for item in sets if all(name in item.places for name in given)]
-    if len(valid) > 1:
-        default = [item for item in valid if item.name == known.default_set]
-        valid = default or [
-            item for item in valid if all(name in values for name, place in item.places.items() if place.mandatory)
-        ]
-    if len(valid) != 1:
+    default = [item for item in valid if item.name == known.default_set]
+    satisfied = [
+        item for item in valid if all(name in values for name, place in item.places.items() if place.mandatory)
+    ]
+    pipeline = any(known.parameters[name].pipeline for item in valid for name in item.places if name not in values)
+    chosen = valid if len(valid) == 1 else default or satisfied
+    if len(chosen) != 1 and not (stray and valid and pipeline):
         raise _error(
             known,
             "AmbiguousParameterSet",
             "Parameter set cannot be resolved using the specified named parameters.",
         )
-    return valid[0]
+    if stray:
+        raise _error(
+            known, "NamedParameterNotFound", f"A parameter cannot be found that matches parameter name '{stray[0]}'."
+        )
+    return chosen[0]

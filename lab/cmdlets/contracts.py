@@ -20,6 +20,15 @@ ALL_SETS: Final = "__AllParameterSets"
 FOLDER: Final = Path(__file__).resolve().parents[2] / "tests" / "contracts"
 _SUPPLEMENT: Final = "_supplement.json"
 
+# about_CommonParameters, Windows PowerShell 5.1. Every cmdlet has them, so a page that lists one says nothing new.
+COMMON: Final = frozenset(
+    {
+        *("Verbose", "Debug", "ErrorAction", "WarningAction", "InformationAction", "ErrorVariable", "WarningVariable"),
+        *("InformationVariable", "OutVariable", "OutBuffer", "PipelineVariable"),
+    }
+)
+RISK: Final = frozenset({"WhatIf", "Confirm"})
+
 # The docset of the modules that are part of Windows PowerShell itself, the same on every Windows Server.
 _WINDOWS_POWERSHELL: Final = "5.1"
 
@@ -112,10 +121,13 @@ def _from_record(module: str, name: str, record: Mapping[str, Any]) -> Contract:
     return Contract(
         module=module,
         name=name,
-        should_process=bool(record["shouldProcess"]),
+        # Some pages list -WhatIf among the parameters instead.
+        should_process=bool(record["shouldProcess"]) or "WhatIf" in record["parameters"],
         default_set=record["defaultSet"],
         sets=_distinct(_set(item) for item in record["parameterSets"]),
-        parameters={key: _parameter(key, value) for key, value in record["parameters"].items()},
+        parameters={
+            key: _parameter(key, value) for key, value in record["parameters"].items() if key not in COMMON | RISK
+        },
         outputs=tuple(name.rsplit(".", 1)[-1].removesuffix("[]") for name in record["outputs"]),
     )
 
@@ -123,7 +135,11 @@ def _from_record(module: str, name: str, record: Mapping[str, Any]) -> Contract:
 def _set(record: Mapping[str, Any]) -> ParameterSet:
     return ParameterSet(
         record["name"],
-        {item["name"]: Place(item.get("mandatory", False), item.get("position")) for item in record["parameters"]},
+        {
+            item["name"]: Place(item.get("mandatory", False), item.get("position"))
+            for item in record["parameters"]
+            if item["name"] not in COMMON | RISK
+        },
     )
 
 

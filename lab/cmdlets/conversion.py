@@ -63,6 +63,8 @@ def convert(value: object, type_name: str, accepted: Sequence[str], object_types
     if type_name == "Byte[]":
         return _bytes(value)
     if type_name.endswith("[]"):
+        if value is None:
+            return None
         items = value if isinstance(value, list | tuple) else [value]
         return [convert(item, type_name[:-2], accepted, object_types) for item in items]
     return _scalar(value, type_name, accepted, object_types)
@@ -91,6 +93,13 @@ def _text(value: object) -> str:
         case uuid.UUID():
             return str(value)
     raise ConversionError("it is not text")
+
+
+def _switch(value: object) -> bool:
+    # A function takes no number here; a compiled cmdlet would.
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise ConversionError("only Booleans stand for on or off")
 
 
 def _boolean(value: object) -> bool:
@@ -166,6 +175,8 @@ def _date(value: object) -> datetime:
 def _time_span(value: object) -> timedelta:
     if isinstance(value, timedelta):
         return value
+    if isinstance(value, str) and value.isdecimal():
+        return timedelta(days=int(value))
     if isinstance(value, str) and (match := _TIME_SPAN.fullmatch(value)):
         return timedelta(**{unit: float(amount) for unit, amount in match.groupdict(default="0").items()})
     raise ConversionError("it is not a time span")
@@ -216,7 +227,7 @@ def _object(value: object, type_name: str, object_types: frozenset[str]) -> obje
 _CONVERTERS: Final[Mapping[str, Callable[[object], object]]] = {
     "String": _text,
     "Boolean": _boolean,
-    "SwitchParameter": _boolean,
+    "SwitchParameter": _switch,
     "Char": _character,
     "Guid": _guid,
     "DateTime": _date,

@@ -51,26 +51,23 @@ _TYPES: Final[Mapping[str, str]] = {
     "XmlDocument": "xml",
 }
 
-# Every advanced function has these already.
-_COMMON: Final = frozenset(
-    {
-        *("Verbose", "Debug", "ErrorAction", "WarningAction", "InformationAction", "ErrorVariable", "WarningVariable"),
-        *("InformationVariable", "OutVariable", "OutBuffer", "PipelineVariable", "WhatIf", "Confirm"),
-    }
-)
-
+# Its variables are called like no parameter: a parameter's checks go with its name.
 _BODY: Final = """\
   process {
-    $bound = [ordered]@{}
-    foreach ($name in $PSBoundParameters.Keys) {
-      $value = $PSBoundParameters[$name]
-      $bound[$name] = @{
-        Type = if ($null -eq $value) { '' } else { $value.PSObject.TypeNames[0] }
-        Text = if ($value -is [array]) { $value -join ',' } else { [string]$value }
+    $stub_bound = [ordered]@{}
+    foreach ($stub_name in $PSBoundParameters.Keys) {
+      $stub_value = $PSBoundParameters[$stub_name]
+      $stub_bound[$stub_name] = @{
+        Type = if ($null -eq $stub_value) { '' } else { $stub_value.PSObject.TypeNames[0] }
+        Text = if ($stub_value -is [array]) { $stub_value -join ',' } else { [string]$stub_value }
       }
     }
-    $stub = @{ Cmdlet = $MyInvocation.MyCommand.Name; Set = $PSCmdlet.ParameterSetName; Bound = $bound }
-    [pscustomobject]($stub + @{ RawData = [byte[]](1, 2, 3); FullName = $PSCommandPath })
+    [pscustomobject]@{
+      Cmdlet = $MyInvocation.MyCommand.Name
+      Set = $PSCmdlet.ParameterSetName
+      Bound = $stub_bound
+      Names = @($PSBoundParameters.Keys) -join ' '
+    }
   }
 }
 """
@@ -109,7 +106,7 @@ class Stub:
         if known.should_process:
             settings.append("SupportsShouldProcess = $true")
         yield f"function {known.name} {{\n  [CmdletBinding({', '.join(settings)})]\n  param(\n"
-        members = {name for item in known.sets for name in item.places} - _COMMON
+        members = {name for item in known.sets for name in item.places}
         yield ",\n".join(
             f"    {self._parameter(known, parameter)}"
             for name, parameter in known.parameters.items()
