@@ -59,7 +59,7 @@ def public_key(certificate: bytes) -> rsa.RSAPublicKey:
     """Return the RSA key of a DER certificate; ValueError where there is none."""
     try:
         key = x509.load_der_x509_certificate(certificate).public_key()
-    except UnsupportedAlgorithm as error:
+    except (UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise ValueError(str(error)) from error
     if not isinstance(key, rsa.RSAPublicKey):
         raise ValueError("the key of the certificate is no RSA key")  # noqa: TRY004 - the value is wrong, not its type

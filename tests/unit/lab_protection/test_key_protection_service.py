@@ -197,6 +197,16 @@ def test_a_changed_protector_is_refused_by_the_name_the_specification_has(
     assert refusal(tenancy, request_of(tenancy, changed))[0] == code
 
 
+def test_a_protector_that_was_not_sealed_with_its_transport_key_is_refused(tenancy: Tenancy) -> None:
+    protector = key_protector.read(tenancy.protector())
+    assert protector is not None
+    unsealed = replace(protector, transport_key_signature=replace(protector.transport_key_signature, value=bytes(32)))
+    assert refusal(tenancy, request_of(tenancy, key_protector.write(unsealed))) == (
+        "InvalidProtectorException",
+        "transport key signature: the signature does not match",
+    )
+
+
 def test_algorithms_the_service_does_not_know_are_refused(tenancy: Tenancy) -> None:
     code, _ = refusal(tenancy, replace(request_of(tenancy), transfer_key_algorithm="urn:other"))
     assert code == "ArgumentException"

@@ -8,6 +8,7 @@ import base64
 import pytest
 from ansible_collections.guarded.fabric.plugins.module_utils import guardian_metadata
 from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
+from ansible_collections.guarded.fabric.plugins.module_utils.guardian_metadata import SigningIdentity
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -91,6 +92,17 @@ def test_a_certificate_that_nothing_can_be_encrypted_to_is_named() -> None:
     document = guardian_metadata.build(identity("hgs signing"), elliptic_certificate(), identity("hgs communications"))
     (problem,) = guardian_metadata.problems(document)
     assert "encryption certificate: the certificate cannot be used" in problem
+
+
+def test_a_certificate_of_an_unknown_version_is_named() -> None:
+    certificate = identity("hgs signing").certificate
+    # The version stands in the first field of the certificate: [0] { INTEGER 2 }.
+    odd = certificate.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020136"), 1)
+    assert odd != certificate
+    document = guardian_metadata.build(
+        SigningIdentity(odd, identity("hgs signing").key), odd, identity("hgs communications")
+    )
+    assert any("the certificate cannot be used" in problem for problem in guardian_metadata.problems(document))
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ def test_how_often_something_stands_counts() -> None:
 
 def test_versions_without_effect_do_not_count() -> None:
     rules = (
-        FileRule(RuleKind.DENY, hash=b"\1", minimum_version=2**64 - 1),
+        FileRule(RuleKind.DENY, hash=b"\1", minimum_version=5, maximum_version=9),
         FileRule(RuleKind.ALLOW, file_name="a", maximum_version=2**64 - 1),
         FileRule(RuleKind.DENY, file_name="a", minimum_version=2**64 - 1),
     )
