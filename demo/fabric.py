@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the administrators of the demonstration's fabric decide: names, certificates, which VMs are shielded.
+
+The files that this writes are what a user of a real fabric writes by hand: an inventory beside the one that says where the
+machines are, with one file of variables for each trust domain.
+"""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+DOMAIN = "guardian.example"
+SERVICE = "hgs"
+_YEARS = datetime.timedelta(days=5 * 365)
+
+
+@dataclass(frozen=True)
+class Machines:
+    """The lab's machines as its status shows them: names by kind, addresses, hardware classes, VMs by host."""
+
+    addresses: Mapping[str, str]
+    nodes: Sequence[str]
+    hosts: Mapping[str, str]
+    virtual_machines: Sequence[Mapping[str, str]]
+
+
+def machines(status: Mapping[str, Sequence[Mapping[str, str]]]) -> Machines:
+    """Read the lab's status."""
+    return Machines(
+        addresses={item["name"]: item["address"] for item in status["machines"]},
+        nodes=sorted(item["name"] for item in status["nodes"]),
+        hosts={item["name"]: item["hardware_class"] for item in status["hosts"]},
+        virtual_machines=[{"name": item["name"], "host": item["host"]} for item in status["virtual_machines"]],
+    )
+
+
+def reference_hosts(found: Machines) -> list[str]:
+    """Return the first host of each hardware class."""
+    first: dict[str, str] = {}
+    for host, hardware in sorted(found.hosts.items()):
+        first.setdefault(hardware, host)
+    return sorted(first.values())
+
+
+def _certificate(purpose: str, password: str) -> bytes:
+    """Return a self-signed certificate of the Key Protection Service as PFX (WSD guarded-fabric-obtain-certs)."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"HGS {purpose} Certificate")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        data_encipherment=True,
+        content_commitment=False,
+        key_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + _YEARS)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    encryption = serialization.BestAvailableEncryption(password.encode())
+    return pkcs12.serialize_key_and_certificates(purpose.encode(), key, certificate, None, encryption)
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=mode)
+    path.write_bytes(content)
+
+
+def _variables(directory: Path, group: str, content: Mapping[str, object], mode: int = 0o644) -> None:
+    _write(directory / "group_vars" / group / "fabric.yml", yaml.safe_dump(dict(content)).encode(), mode)
+
+
+def _guardian(directory: Path, found: Machines, vendor_roots: Sequence[Path]) -> None:
+    passwords = {purpose: secrets.token_urlsafe(18) for purpose in ("signing", "encryption")}
+    for purpose, password in passwords.items():
+        _write(directory / "certificates" / f"{purpose}.pfx", _certificate(purpose.title(), password), 0o600)
+    variables: dict[str, object] = {
+        "hgs_safe_mode_password": secrets.token_urlsafe(18) + "-1aA",
+        "hgs_primary": found.nodes[0],
+        "hgs_trusted_tpm_roots": [str(path) for path in vendor_roots],
+        # One person plays all three domains here. A real guardian names somebody who has compared the evidence.
+        "attestation_approved_by": "the demonstration's guardian",
+        "attestation_approval_reason": "first capture of factory-fresh hosts",
+    }
+    for purpose, password in passwords.items():
+        variables[f"hgs_{purpose}_certificate"] = str(directory / "certificates" / f"{purpose}.pfx")
+        variables[f"hgs_{purpose}_certificate_password"] = password
+    _variables(directory, "hgs", variables, 0o600)
+
+
+def write(directory: Path, exchange: Path, found: Machines, vendor_roots: Sequence[Path]) -> Path:
+    """Write the inventory of decisions; return its file. An inventory that is there already is left as it is."""
+    path = directory / "fabric.yml"
+    if path.exists():
+        return path
+    _guardian(directory, found, vendor_roots)
+    service = f"{SERVICE}.{DOMAIN}"
+    _variables(
+        directory,
+        "all",
+        {
+            "hgs_domain": DOMAIN,
+            "hgs_service_name": SERVICE,
+            "hgs_node_addresses": [found.addresses[node] for node in found.nodes],
+            "exchange_directory": str(exchange),
+        },
+    )
+    _variables(directory, "guarded_hosts", {"guarded_host_hgs_service": service, "shielded_vm_allow_stop": True})
+    _variables(directory, "strangers", {"guarded_host_hgs_service": service, "shielded_vm_allow_stop": True})
+    _variables(directory, "tenant", {"shielded_vm_approved_by": "the demonstration's tenant"})
+    (directory / "group_vars" / "all" / "virtual_machines.yml").write_text(
+        yaml.safe_dump({"shielded_vm_machines": [dict(item) for item in found.virtual_machines]}), encoding="utf-8"
+    )
+    groups = {"reference_hosts": {"hosts": {host: None for host in reference_hosts(found)}}}
+    path.write_text(yaml.safe_dump({"all": {"children": groups}}), encoding="utf-8")
+    return path
