@@ -31,7 +31,7 @@ from ansible_collections.guarded.fabric.plugins.module_utils.si_policy_compariso
     content_equal,
     differences,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from .policies import SMALL_POLICY, policies
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     import random
 
 
+@settings(max_examples=50)
 @given(policies(), st.randoms(use_true_random=False))
 def test_order_and_names_do_not_count(policy: Policy, shuffler: random.Random) -> None:
     shuffled = list(policy.file_rules)
@@ -78,6 +79,7 @@ def test_order_and_names_do_not_count(policy: Policy, shuffler: random.Random) -
     assert content_equal(policy, in_compiled_order(policy))
 
 
+@settings(max_examples=50)
 @given(policies(), policies())
 def test_comparing_is_symmetric(before: Policy, after: Policy) -> None:
     forth = {(each.what, each.before, each.after) for each in differences(before, after)}

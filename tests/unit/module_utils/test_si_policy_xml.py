@@ -24,7 +24,7 @@ from ansible_collections.guarded.fabric.plugins.module_utils.si_policy import (
     option_names,
     with_option,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from .policies import SMALL_POLICY, policies
@@ -86,6 +86,7 @@ def test_the_same_policy_as_in_the_binary_vector() -> None:
     assert (policy.file_rules[0].id, policy.file_rules[0].friendly_name) == ("ID_DENY_X", "why")
 
 
+@settings(max_examples=50)
 @given(policies())
 def test_what_is_written_is_read(policy: Policy) -> None:
     again = si_policy_xml.read(si_policy_xml.write(policy))
