@@ -5,14 +5,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from ansible_collections.guarded.fabric.lab.cmdlets.registry import CmdletError
 from ansible_collections.guarded.fabric.lab.world import bitlocker, files, guardians, power, virtual_machines, vtpm
 from ansible_collections.guarded.fabric.lab.world.model import ClientConfiguration, Machine, VirtualMachine
+from ansible_collections.guarded.fabric.lab.world.store import Store
 from ansible_collections.guarded.fabric.plugins.module_utils import key_protector, protection_algorithms
 
 from .tenancy import SECRET, Tenancy
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def volume(host: Machine, vm: VirtualMachine, number: int = 0) -> bytes:
@@ -238,3 +243,19 @@ def test_the_transport_key_is_all_there_is_between_state_and_reader(tenancy: Ten
     with pytest.raises(vtpm.CannotUnsealError):
         vtpm.unseal(vtpm.new_state(), vm, vtpm.seal(tenancy.host.memory[vm.id].vtpm, vm, b"key"))
     assert vtpm.unseal(b"state", vm, vtpm.seal(b"state", replace(vm), b"key")) == b"key"
+
+
+def test_a_world_that_was_saved_and_read_back_goes_on(tenancy: Tenancy, tmp_path: Path) -> None:
+    vm = tenancy.machine(tenancy.host, "vm1")
+    tenancy.shield(vm)
+    saved = Store(tmp_path / "world")
+    saved.save(tenancy.fabric.world, tenancy.fabric.clock.now())
+    world = saved.load()
+    saved.close()
+    assert world == tenancy.fabric.world
+    tenancy.fabric.world, tenancy.host = world, world.machines["host1"]
+    (again,) = tenancy.host.virtual_machines.values()
+    assert tenancy.one(tenancy.guest(again), "Get-BitLockerVolume")["LockStatus"] == "Unlocked"
+    tenancy.run(tenancy.host, "Stop-VM", Name="vm1")
+    tenancy.run(tenancy.host, "Start-VM", Name="vm1")
+    assert (again.state, again.waits_for_recovery_key) == ("Running", False)
