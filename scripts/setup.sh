@@ -33,7 +33,7 @@ environment() {
   printf 'setup: %s: %s with %s\n' "$venv" "$("$python" --version)" "$lock"
   rm -rf "$venv"
   "$python" -m venv "$venv"
-  "$venv/bin/python" -m pip install --quiet --quiet --disable-pip-version-check --no-input --requirement "$lock"
+  "$venv/bin/python" -m pip install --quiet --quiet --disable-pip-version-check --no-input --no-compile --requirement "$lock"
   # Puts .build/ansible_collections on sys.path, where both `import ansible_collections.guarded.fabric` and Ansible look.
   printf '%s\n' "$root/.build" >"$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/collections.pth"
   printf '%s\n' "$made_from" >"$venv/made-from"

@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING, Final
 
 from ansible_collections.guarded.fabric.plugins.module_utils import certificate_fields, der, endorsement_key
 from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+
+with suppress(ImportError):  # plugin_utils/requirements.py names what is missing, before anything needs it
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -11,12 +11,15 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from contextlib import suppress
 from copy import deepcopy
 from typing import TYPE_CHECKING, Final
 
 from ansible_collections.guarded.fabric.plugins.module_utils import protection_algorithms, xml_document
 from ansible_collections.guarded.fabric.plugins.module_utils.protection_algorithms import RSA_SHA256, Signature
-from lxml import etree
+
+with suppress(ImportError):  # plugin_utils/requirements.py names what is missing, before anything needs it
+    from lxml import etree
 
 if TYPE_CHECKING:
     from ansible_collections.guarded.fabric.plugins.module_utils.xml_document import Element

@@ -12,6 +12,7 @@ profile of the document signature (`enveloped_signature`), none of which is publ
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -23,8 +24,10 @@ from ansible_collections.guarded.fabric.plugins.module_utils import (
 )
 from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
 from ansible_collections.guarded.fabric.plugins.module_utils.protection_algorithms import Signature
-from cryptography.hazmat.primitives.asymmetric import rsa
-from lxml import etree
+
+with suppress(ImportError):  # plugin_utils/requirements.py names what is missing, before anything needs it
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from lxml import etree
 
 if TYPE_CHECKING:
     from ansible_collections.guarded.fabric.plugins.module_utils.xml_document import Element
@@ -45,7 +48,8 @@ class SigningIdentity:
 class GuardianMetadata:
     """A guardian's introduction; certificates are DER.
 
-    `communications_certificate` is the one that the document signature names, None where it names none.
+    `communications_certificate` is the one that the document signature names, None where it names none. It stands outside
+    of what is signed (XML Signature 4.4), so that only its key is proven, not its subject or validity.
     """
 
     version: int

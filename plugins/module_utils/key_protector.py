@@ -12,6 +12,7 @@ This module reads and writes; it needs no algorithm for it. Keys and signatures 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +23,9 @@ from ansible_collections.guarded.fabric.plugins.module_utils.protection_algorith
     Signature,
     thumbprint,
 )
-from lxml import etree
+
+with suppress(ImportError):  # plugin_utils/requirements.py names what is missing, before anything needs it
+    from lxml import etree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

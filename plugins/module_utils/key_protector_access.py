@@ -9,6 +9,7 @@ signed by whom, the chain to the owner, and which exception the service names fo
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -27,7 +28,9 @@ from ansible_collections.guarded.fabric.plugins.module_utils.protection_algorith
     Signature,
     thumbprint,
 )
-from cryptography.hazmat.primitives.asymmetric import rsa
+
+with suppress(ImportError):  # plugin_utils/requirements.py names what is missing, before anything needs it
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

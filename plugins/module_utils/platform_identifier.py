@@ -13,16 +13,21 @@ from __future__ import annotations
 
 import binascii
 import string
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ansible_collections.guarded.fabric.plugins.module_utils import ek_certificate, endorsement_key
 from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
-from ansible_collections.guarded.fabric.plugins.module_utils.xml_document import Element, load
-from lxml import etree
+from ansible_collections.guarded.fabric.plugins.module_utils.xml_document import load
+
+with suppress(ImportError):  # plugin_utils/requirements.py names what is missing, before anything needs it
+    from lxml import etree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from ansible_collections.guarded.fabric.plugins.module_utils.xml_document import Element
 
 WHAT: Final = "platform identifier"
 NAMESPACE: Final = "http://microsoft.com/windows/ptp/platformidentifier/2016/04"

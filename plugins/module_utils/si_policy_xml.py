@@ -10,6 +10,7 @@ XML only names) are refused, never skipped: a policy read without them would say
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Final
@@ -39,7 +40,9 @@ from ansible_collections.guarded.fabric.plugins.module_utils.si_policy import (
     option_names,
     version_text,
 )
-from lxml import etree
+
+with suppress(ImportError):  # plugin_utils/requirements.py names what is missing, before anything needs it
+    from lxml import etree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -4,10 +4,14 @@
 
 from __future__ import annotations
 
-from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
-from lxml import etree
+from contextlib import suppress
 
-Element = etree._Element  # noqa: SLF001 - lxml publishes its element type under no other name
+from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
+
+with suppress(ImportError):  # plugin_utils/requirements.py names what is missing, before anything needs it
+    from lxml import etree
+
+    Element = etree._Element  # noqa: SLF001 - lxml publishes its element type under no other name
 
 MAXIMUM_SIZE = 32 * 1024 * 1024
 """Bytes. The largest published code integrity policy is half a MiB; a parsed tree takes some ten times the text."""

@@ -8,13 +8,15 @@ does not mind that one has expired.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import pkcs12
-
 from .problems import Kind, Owner, Problem
+
+with suppress(ImportError):  # plugin_utils/requirements.py names what is missing, before anything needs it
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.serialization import pkcs12
 
 if TYPE_CHECKING:
     from .calls import File

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -13,6 +14,7 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
+from . import requirements
 from .controller_files import with_files
 from .engine import Answer, Execute, InterruptedChangeError, Need, Reboot, Report, Request, reconcile
 from .plan import argument_spec
@@ -37,7 +39,10 @@ class FabricAction(ActionBase):
     _requires_connection = True
 
     def fabric_validate(self, spec: Spec) -> dict[str, Any]:
-        """Check the task's options. Raises AnsibleActionFail before anything is sent to a host."""
+        """Check the controller and the task's options. Raises AnsibleActionFail before anything is sent to a host."""
+        if absent := requirements.missing():
+            names = " and ".join(absent)
+            raise AnsibleActionFail(f"{sys.executable} has no {names}: install the collection's requirements.txt")
         result = ArgumentSpecValidator(spec).validate(self._task.args)
         if result.error_messages:
             raise AnsibleActionFail("; ".join(result.error_messages))
