@@ -7,7 +7,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 LIBRARIES = ("cryptography", "lxml")
-"""Files that import one load without it too: plugins must be loadable anywhere (`ansible-test sanity --test import`)."""
+"""Files that import one load without it: plugins must be loadable anywhere (`ansible-test sanity --test import`)."""
 
 
 def missing() -> tuple[str, ...]:
