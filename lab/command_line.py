@@ -16,7 +16,7 @@ from .control import ControlError, NotRunningError, ask
 from .inventory import CONNECTIONS
 from .lifetime import Directory, LifetimeError, Options, StoreError, run, topology_of
 from .server import AddressError
-from .topology import TopologyError
+from .topology import TopologyError, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,15 +44,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="lab", description="A guarded fabric to play with: Windows machines that stock Ansible connects to. It guards nothing."
+        prog="lab",
+        description="A guarded fabric to play with: Windows machines that stock Ansible connects to. It guards nothing.",
     )
     parser.add_argument("--state", type=Path, default=_STATE, help=f"directory of the lab (default {_STATE})")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
     up = verbs.add_parser("up", help="start the lab and keep it running")
     up.add_argument("--topology", help="name of a built-in topology (default, small) or a file")
+    up.add_argument(
+        "--network", help="part of 127.0.0.0/8 for its addresses, so that several labs can run side by side"
+    )
     up.add_argument("--time-scale", type=float, help="seconds that pass in the lab in one real second")
-    up.add_argument("--connection", choices=CONNECTIONS, default=CONNECTIONS[0], help="of the inventory that is written")
+    up.add_argument(
+        "--connection", choices=CONNECTIONS, default=CONNECTIONS[0], help="of the inventory that is written"
+    )
     up.add_argument("--detach", action="store_true", help="return once it is ready, and leave it running")
     up.set_defaults(command=_up)
 
@@ -109,20 +115,23 @@ def _up(options: argparse.Namespace) -> None:
     def ready(what: str) -> None:
         print(f"{what}. Inventory: {directory.inventory / 'hosts.yml'}", flush=True)
 
-    run(directory, Options(options.topology, options.time_scale, options.connection), ready)
+    run(directory, _options(options), ready)
+
+
+def _options(given: argparse.Namespace) -> Options:
+    return Options(given.topology, given.network, given.time_scale, given.connection)
 
 
 def _detach(directory: Directory, options: argparse.Namespace) -> None:
     """Start a lab in a session of its own, so that a Ctrl-C here does not reach it, and wait until it is ready."""
-    topology_of(directory, options.topology)
+    topology_of(directory, _options(options))
     with directory.held():
         pass
     command = [sys.executable, "-m", __package__ or "", "--state", str(directory.path), "up"]
     command += ["--connection", options.connection]
-    if options.topology is not None:
-        command += ["--topology", options.topology]
-    if options.time_scale is not None:
-        command += ["--time-scale", str(options.time_scale)]
+    for name in ("topology", "network", "time_scale"):
+        if getattr(options, name) is not None:
+            command += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
     with directory.log.open("w", encoding="utf-8") as log:
         process = subprocess.Popen(  # noqa: S603 - this program itself
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
@@ -155,13 +164,10 @@ def _down(options: argparse.Namespace) -> None:
     directory = Directory(options.state)
     ask(directory.control, "stop")
     deadline = time.monotonic() + _STOP
-    while time.monotonic() < deadline:
-        try:
-            with directory.held():
-                return
-        except LifetimeError:
-            time.sleep(_POLL)
-    raise LifetimeError(f"the lab did not stop within {_STOP:.0f} seconds; see {directory.log}")
+    while directory.is_held():
+        if time.monotonic() > deadline:
+            raise LifetimeError(f"the lab did not stop within {_STOP:.0f} seconds; see {directory.log}")
+        time.sleep(_POLL)
 
 
 def _reset(options: argparse.Namespace) -> None:
@@ -204,7 +210,7 @@ def _inventory(options: argparse.Namespace) -> None:
 
 
 def _topology(options: argparse.Namespace) -> None:
-    print(topology_of(Directory(options.state), options.topology)[1], end="")
+    print(text(topology_of(Directory(options.state), Options(options.topology))), end="")
 
 
 def _statistics(options: argparse.Namespace) -> None:

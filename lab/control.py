@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .story import Story, StoryError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
     from .server import LabServer
 
@@ -99,7 +99,7 @@ class ControlSocket:
             answer = {"error": str(error)}
         except (ValueError, KeyError, TypeError) as error:
             answer = {"error": f"no request: {error}"}
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - one bad verb must not end the lab
             _LOG.exception("a bug of the lab")
             answer = {"error": f"a bug of the lab: {error!r}"}
         writer.write(json.dumps(answer, default=str).encode() + b"\n")

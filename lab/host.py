@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -25,14 +24,14 @@ from .wire.target import Execution, ModuleExecution, ProcessResult
 from .world import directory, restarts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from .world.model import Machine
 
 _INVOKE_CMDLETS: Final = Path(__file__).resolve().parents[1] / "plugins" / "modules" / "invoke_cmdlets.ps1"
 _PING: Final = frozenset({"win_ping", "ansible.windows.win_ping"})
 _SHORTEST_SHUTDOWN: Final = 0.25
-"""Real seconds between the order to restart and the shutdown, however fast the clock runs: the answer has to get out."""
+"""Real seconds from the order to restart to the shutdown, however fast the clock runs: the answer has to get out."""
 _ALREADY_SCHEDULED, _NOT_IN_PROGRESS = 1190, 1116
 
 
@@ -45,7 +44,7 @@ class Host:
     """The wire's target for one machine. `changed` is told after each execution, so that it can be saved."""
 
     def __init__(self, reader: Reader, machine: Machine, module: str, changed: Callable[[Machine], None]) -> None:
-        """`module` is `known_module()`."""
+        """Play a machine; `module` is what `known_module` returns."""
         self._reader = reader
         self._machine = machine
         self._module = module
@@ -98,28 +97,35 @@ class Host:
         return _json(result, 1 if result.get("failed") else 0)
 
     def _script(self, request: ScriptRequest, user: User) -> ProcessResult:
-        machine, clock = self._machine, self._reader.clock
         match request:
             case RebootRequest():
-                if machine.shutdown_at is not None:
-                    return request.answer(_ALREADY_SCHEDULED, "A system shutdown has already been scheduled.(1190)\r\n")
-                delay = max(float(request.delay), _SHORTEST_SHUTDOWN * clock.scale)
-                restarts.schedule(machine, clock.now(), timedelta(seconds=delay))
-                return request.answer()
+                return self._restart(request)
             case AbortShutdown():
-                if machine.shutdown_at is None:
-                    return request.answer(_NOT_IN_PROGRESS, "Unable to abort the system shutdown.(1116)\r\n")
-                machine.shutdown_at = None
-                return request.answer()
+                return self._abort(request)
             case BootTimeQuery():
-                return request.answer(machine.boot.started if machine.boot is not None else clock.now())
+                boot = self._machine.boot
+                return request.answer(self._reader.clock.now() if boot is None else boot.started)
             case LogonScreenQuery():
                 # Who can connect is past the logon screen: listeners open only once Windows is up.
                 return request.answer(shown=True)
             case WhoAmI():
                 return request.answer(user.name)
             case HostName():
-                return request.answer(machine.name)
+                return request.answer(self._machine.name)
+
+    def _restart(self, request: RebootRequest) -> ProcessResult:
+        if self._machine.shutdown_at is not None:
+            return request.answer(_ALREADY_SCHEDULED, "A system shutdown has already been scheduled.(1190)\r\n")
+        clock = self._reader.clock
+        delay = max(float(request.delay), _SHORTEST_SHUTDOWN * clock.scale)
+        restarts.schedule(self._machine, clock.now(), timedelta(seconds=delay))
+        return request.answer()
+
+    def _abort(self, request: AbortShutdown) -> ProcessResult:
+        if self._machine.shutdown_at is None:
+            return request.answer(_NOT_IN_PROGRESS, "Unable to abort the system shutdown.(1116)\r\n")
+        self._machine.shutdown_at = None
+        return request.answer()
 
 
 def _ping(arguments: Mapping[str, object]) -> ProcessResult:

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Ansible inventory of a lab, with each trust domain's password in a file of its own that only its owner can read."""
+"""The Ansible inventory of a lab; each trust domain's password is in a file of its own that only its owner can read."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from .topology import Topology
     from .world.factory import Passwords
@@ -26,18 +27,34 @@ GROUPS: Final[Mapping[MachineKind, str]] = {
 STRANGERS: Final = "strangers"
 """Group of the machines that came later and that nobody asked for."""
 
+REFERENCE: Final = "reference_hosts"
+"""Group of the first host of each hardware class: whose evidence stands for its class."""
+
 CONNECTIONS: Final = ("winrm", "psrp")
 _HEADER: Final = "# Written by the lab, and written anew each time it starts.\n---\n"
 
 
-def inventory(world: World, topology: Topology, authority: Path, connection: str) -> dict[str, Any]:
-    """Return the inventory as data. `authority` is the PEM file of the lab's certificate authority."""
+@dataclass(frozen=True)
+class Trust:
+    """Certificates in files: the lab's authority (PEM), and the TPM vendors' roots (DER)."""
+
+    authority: Path
+    tpm_roots: tuple[Path, ...]
+
+
+def inventory(world: World, topology: Topology, trust: Trust, connection: str) -> dict[str, Any]:
+    """Return the inventory as data."""
     expected = topology.names()
-    children: dict[str, Any] = {group: {"hosts": {}} for group in (*GROUPS.values(), STRANGERS)}
+    children: dict[str, Any] = {group: {"hosts": {}} for group in (*GROUPS.values(), STRANGERS, REFERENCE)}
+    classes: set[str] = set()
     for machine in world.machines.values():
         group = GROUPS[machine.kind] if machine.name in expected else STRANGERS
         children[group]["hosts"][machine.name] = _variables(machine)
-    return {"all": {"vars": _connection(connection, topology, authority), "children": children}}
+        if group == GROUPS["host"] and machine.hardware_class not in classes:
+            classes.add(machine.hardware_class)
+            children[REFERENCE]["hosts"][machine.name] = {}
+    children[GROUPS["hgs"]]["vars"] = {"hgs_trusted_tpm_roots": [str(path) for path in trust.tpm_roots]}
+    return {"all": {"vars": _connection(connection, topology, trust.authority), "children": children}}
 
 
 def _variables(machine: Machine) -> dict[str, str]:
@@ -50,7 +67,11 @@ def _variables(machine: Machine) -> dict[str, str]:
 def _connection(connection: str, topology: Topology, authority: Path) -> dict[str, Any]:
     common = {"ansible_connection": connection, "ansible_port": topology.winrm_port, "ansible_user": "Administrator"}
     if connection == "psrp":
-        special = {"ansible_psrp_protocol": "https", "ansible_psrp_auth": "ntlm", "ansible_psrp_ca_cert": str(authority)}
+        special = {
+            "ansible_psrp_protocol": "https",
+            "ansible_psrp_auth": "ntlm",
+            "ansible_psrp_ca_cert": str(authority),
+        }
     else:
         special = {
             "ansible_winrm_scheme": "https",

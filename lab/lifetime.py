@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .topology import Topology
+    from .world.model import World
 
 _PASSWORD_LENGTH: Final = 20
 
@@ -92,6 +93,14 @@ class Directory:
             file.flush()
             yield
 
+    def is_held(self) -> bool:
+        """Whether a process holds the directory."""
+        try:
+            with self.held():
+                return False
+        except LifetimeError:
+            return True
+
     def reset(self) -> None:
         """Forget the world; the certificate authority stays, so that clients that trust it can go on."""
         with self.held():
@@ -99,20 +108,40 @@ class Directory:
                 (self.path / name).unlink(missing_ok=True)
 
 
-def topology_of(directory: Directory, wanted: str | None) -> tuple[Topology, str]:
-    """Return the topology asked for (a built-in one's name, or a file), and its text.
+@dataclass(frozen=True)
+class Options:
+    """How a lab is started. `network` and `time_scale` override the topology's; `connection` is the inventory's."""
 
-    Where there is a world already, it is that world's; asking for another one then raises LifetimeError.
+    topology: str | None = None
+    network: str | None = None
+    time_scale: float | None = None
+    connection: str = "winrm"
+
+
+def read_topology(wanted: str) -> Topology:
+    """Return the topology of a file, or the built-in one of this name. Raises TopologyError."""
+    path = Path(wanted)
+    try:
+        text = path.read_text(encoding="utf-8") if path.is_file() else topology.source(wanted)
+    except OSError as error:
+        raise topology.TopologyError(f"{path}: {error.strerror}") from error
+    return topology.parse(text, wanted)
+
+
+def topology_of(directory: Directory, options: Options) -> Topology:
+    """Return the topology of the world that is there, or the one asked for where there is none yet.
+
+    Raises TopologyError, and LifetimeError where another one is asked for than the world has.
     """
-    current = directory.topology.read_text(encoding="utf-8") if directory.topology.exists() else None
-    if wanted is None and current is not None:
-        return topology.parse(current, str(directory.topology)), current
-    name = wanted or topology.DEFAULT
-    path = Path(name)
-    text = path.read_text(encoding="utf-8") if path.is_file() else topology.source(name)
-    if current is not None and current != text:
+    current = read_topology(str(directory.topology)) if directory.topology.exists() else None
+    if options.topology is None and options.network is None and current is not None:
+        return current
+    wanted = read_topology(options.topology or topology.DEFAULT)
+    if options.network is not None:
+        wanted = topology.with_network(wanted, options.network)
+    if current not in (None, wanted):
         raise LifetimeError(f"{directory.path} holds a lab of another topology; `reset` it first")
-    return topology.parse(text, name), text
+    return wanted
 
 
 def _new_password() -> str:
@@ -131,13 +160,16 @@ def _passwords(directory: Directory) -> Passwords:
     return made
 
 
-@dataclass(frozen=True)
-class Options:
-    """How a lab is started. `time_scale` overrides the topology's; `connection` is the inventory's."""
-
-    topology: str | None = None
-    time_scale: float | None = None
-    connection: str = "winrm"
+def _write_tpm_roots(directory: Directory, world: World) -> tuple[Path, ...]:
+    """Write the roots of the TPM vendors, which an HGS administrator would get from TrustedTpm.cab."""
+    folder = directory.path / "tpm-roots"
+    folder.mkdir(exist_ok=True)
+    paths = []
+    for vendor, root in world.tpm_vendors.items():
+        path = folder / f"{vendor.lower().replace(' ', '-')}.cer"
+        path.write_bytes(root.der)
+        paths.append(path.resolve())
+    return tuple(paths)
 
 
 def run(directory: Directory, options: Options, tell: Callable[[str], None]) -> None:
@@ -147,7 +179,7 @@ def run(directory: Directory, options: Options, tell: Callable[[str], None]) -> 
     """
     load_everything()
     with directory.held():
-        wanted, text = topology_of(directory, options.topology)
+        wanted = topology_of(directory, options)
         passwords = _passwords(directory)
         store = Store(directory.world)
         try:
@@ -155,16 +187,17 @@ def run(directory: Directory, options: Options, tell: Callable[[str], None]) -> 
             clock = Clock(store.world_time(now), options.time_scale or wanted.time_scale)
             if store.is_empty():
                 world = make_world(wanted, passwords, clock.now())
-                directory.topology.write_text(text, encoding="utf-8")
+                directory.topology.write_text(topology.text(wanted), encoding="utf-8")
                 store.save(world, clock.now())
             else:
                 world = store.load()
             names = [*wanted.addresses(), *world.machines]
             certificate = certificates.ensure(directory.path / "certificates", names, now)
+            trust = inventory.Trust(certificate.authority.resolve(), _write_tpm_roots(directory, world))
             server = LabServer(world, clock, store, wanted, directory.path, certificate.context())
 
             def write_inventory() -> None:
-                content = inventory.inventory(world, wanted, certificate.authority.resolve(), options.connection)
+                content = inventory.inventory(world, wanted, trust, options.connection)
                 inventory.write(directory.inventory, content, passwords)
 
             server.on_new_machine = write_inventory

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes every cmdlet and every HTTP route of the lab known: a file that is in the package counts, and no list names it."""
+"""Makes every cmdlet and HTTP route of the lab known: a file that is in the package counts, and no list names it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values of parameters as they arrive in a batch: references, secrets, bytes and files become what a cmdlet is given."""
+"""Values of parameters as they arrive: references, secrets, bytes and files become what a cmdlet is given."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from .cmdlets.registry import CmdletError, Credential, SecureString
 from .output_values import MISSING, part
 from .world import files
-
-if TYPE_CHECKING:
-    from .world.model import Machine
+from .world.model import Machine
 
 _SUFFIX: Final = re.compile(r"(\.[A-Za-z0-9]{1,16})?")
 

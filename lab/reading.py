@@ -20,11 +20,12 @@ from .cmdlets.registry import CMDLETS, Bound, CmdletError, Implementation, NotEm
 from .output_values import MISSING, output, part, pipeline
 from .parameter_values import Batch, InvalidCallError
 from .world import files
+from .world.clock import Clock
 from .world.code_integrity_state import scripts_are_constrained
+from .world.model import World
 
 if TYPE_CHECKING:
-    from .world.clock import Clock
-    from .world.model import Machine, World
+    from .world.model import Machine
 
 _NAME: Final = re.compile(r"[A-Za-z]+-[A-Za-z0-9]+")
 _FORBIDDEN: Final = frozenset({"add-type", "invoke-command", "invoke-expression", "start-job", "start-process"})
@@ -41,7 +42,7 @@ class User:
 
 @dataclass
 class Statistics:
-    """What was asked of the lab: executions by machine, calls that ran by cmdlet, those of them that change something."""
+    """What was asked of the lab: executions by machine, calls by cmdlet, and which of them change something."""
 
     executions: Counter[str] = field(default_factory=Counter)
     calls: Counter[str] = field(default_factory=Counter)
@@ -56,7 +57,9 @@ class Reader:
     clock: Clock
     statistics: Statistics = field(default_factory=Statistics)
 
-    def run(self, machine: Machine, user: User, arguments: Mapping[str, object], *, check_mode: bool) -> dict[str, object]:
+    def run(
+        self, machine: Machine, user: User, arguments: Mapping[str, object], *, check_mode: bool
+    ) -> dict[str, object]:
         """Run a batch; return the module's result. Raises NotEmulatedError."""
         self.statistics.executions[machine.name] += 1
         calls = _calls(arguments)
@@ -84,7 +87,7 @@ class Reader:
         try:
             returned = self._invoke(batch, user, call, warnings)
             batch.results[name] = returned[0] if len(returned) == 1 else returned
-            result = {
+            result: dict[str, object] = {
                 "output": output(returned, _texts(call.get("select"))),
                 "attachments": _attachments(batch, name, _texts(call.get("attach"))),
             }
@@ -115,7 +118,9 @@ class Reader:
                 "System.UnauthorizedAccessException",
             )
         quiet = bound.text("WarningAction") in _QUIET
-        session = Session(self.world, batch.machine, self.clock, user.name, (lambda _: None) if quiet else warnings.append)
+        session = Session(
+            self.world, batch.machine, self.clock, user.name, (lambda _: None) if quiet else warnings.append
+        )
         self.statistics.calls[known.name] += 1
         if call.get("changes"):
             self.statistics.changes[known.name] += 1
@@ -197,7 +202,9 @@ def _message(entry: Mapping[str, object]) -> str:
     return str(error["message"]) if isinstance(error, Mapping) else ""
 
 
-def _result(machine: Machine, entries: list[dict[str, object]], failure: str | None, *, changed: bool) -> dict[str, object]:
+def _result(
+    machine: Machine, entries: list[dict[str, object]], failure: str | None, *, changed: bool
+) -> dict[str, object]:
     result: dict[str, object] = {
         "changed": changed,
         "results": entries,

@@ -1,32 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A running lab: listeners that follow the machines' power, HGS's HTTP interface, the control socket, the saved state."""
+"""A running lab: listeners that follow the machines' power, HGS's HTTP interface, the control socket, saved state."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from .control import ControlSocket, Verbs
 from .host import Host, known_module
 from .reading import Reader
 from .service import routes
+from .topology import Topology
 from .wire.endpoint import Endpoint
 from .wire.http import Handler, HttpListener, HttpRequest, HttpResponse
 from .wire.ntlm import CredentialFile
 from .world import hgs_clusters, power, restarts
+from .world.clock import Clock
+from .world.model import World
+from .world.store import Store
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from .topology import Topology
-    from .world.clock import Clock
-    from .world.model import Machine, World
-    from .world.store import Store
+    from .world.model import Machine
 
 _LOG = logging.getLogger(__name__)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What happens to a fabric that no administrator ordered: broken nodes, changed firmware, stolen and strange machines."""
+"""What happens to a fabric that no administrator ordered: broken nodes, changed firmware, theft, strangers."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Story:
             "domain": machine.domain,
             "service": hgs_clusters.service_address(cluster) if cluster else None,
             "mode": cluster.attestation.mode if cluster else None,
-            "key_certificates": bool(cluster)
+            "key_certificates": cluster is not None
             and hgs_clusters.has_key_certificates(cluster, machine, self._clock.now()),
         }
 

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -19,6 +20,7 @@ T = TypeVar("T")
 DEFAULT: Final = "default"
 _RESERVED: Final = 10
 _SPARE: Final = 16
+_COMPUTER_NAME: Final = re.compile(r"(?!-)[a-z0-9-]{1,15}")
 _BUILT_IN: Final = Path(__file__).resolve().parent / "topologies"
 
 
@@ -64,31 +66,36 @@ class VirtualMachines:
 
 @dataclass(frozen=True)
 class Topology:
-    """A lab. `network` is the part of 127.0.0.0/8 its addresses come from; `time_scale`: world seconds per real second."""
+    """A lab. `network` is the part of 127.0.0.0/8 for its addresses; `time_scale`: world seconds per real second."""
 
     machines: tuple[Group, ...]
     hardware: tuple[Hardware, ...] = ()
     virtual_machines: tuple[VirtualMachines, ...] = ()
     network: str = "127.77.0.0/16"
-    fabric_zone: str = "fabric.lab"
+    fabric_domain: str = "fabric.lab"
     time_scale: float = 60.0
     winrm_port: int = 15986
     http_port: int = 15980
-    trusted_tpm_vendors: bool = True
+    trusted_tpm_vendors: bool = False
     """Whether the HGS nodes come with the TPM vendors' roots, as after running setup.cmd of TrustedTpm.cab."""
 
     def addresses(self) -> list[str]:
-        """Return addresses in order, without the network's first ten: one per machine, and some for those that come later."""
+        """Return addresses in order without the first ten: one per machine, and some for those that come later."""
         hosts = ipaddress.ip_network(self.network).hosts()
         return [str(next(hosts)) for _ in range(_RESERVED + self.size() + _SPARE)][_RESERVED:]
 
     def names(self) -> set[str]:
         """Return the names of all machines."""
-        return {group.name.format(n) for group in (*self.machines, *self.virtual_machines) for n in range(1, group.count + 1)}
+        return {name.format(number) for name, count in self.series() for number in range(1, count + 1)}
+
+    def series(self) -> list[tuple[str, int]]:
+        """Return for each group of machines or virtual machines the pattern of its names, and how many there are."""
+        machines = [(group.name, group.count) for group in self.machines]
+        return machines + [(group.name, group.count) for group in self.virtual_machines]
 
     def size(self) -> int:
         """Return how many machines there are, guests included."""
-        return sum(group.count for group in self.machines) + sum(item.count for item in self.virtual_machines)
+        return sum(count for _name, count in self.series())
 
 
 def source(name: str) -> str:
@@ -98,6 +105,23 @@ def source(name: str) -> str:
         known = ", ".join(sorted(item.stem for item in _BUILT_IN.glob("*.yml")))
         raise TopologyError(f"{name!r} is neither a file nor a built-in topology; those are {known}")
     return path.read_text(encoding="utf-8")
+
+
+def text(topology: Topology) -> str:
+    """Return a topology as YAML."""
+    document = asdict(topology)
+    return yaml.safe_dump({name: _plain(value) for name, value in document.items()}, sort_keys=False)
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def with_network(topology: Topology, network: str) -> Topology:
+    """Return the topology with other addresses. Raises TopologyError."""
+    changed = replace(topology, network=network)
+    _check(changed, "network")
+    return changed
 
 
 def parse(text: str, where: str) -> Topology:
@@ -120,6 +144,13 @@ def _check(topology: Topology, where: str) -> None:
             raise TopologyError(f"{where}: guests come with virtual_machines")
     if topology.virtual_machines and not any(group.kind == "host" for group in topology.machines):
         raise TopologyError(f"{where}: virtual machines need a host")
+    if topology.time_scale <= 0:
+        raise TopologyError(f"{where}: time_scale must be positive")
+    _check_network(topology, where)
+    _check_names(topology, where)
+
+
+def _check_network(topology: Topology, where: str) -> None:
     try:
         network = ipaddress.ip_network(topology.network)
     except ValueError as error:
@@ -128,15 +159,23 @@ def _check(topology: Topology, where: str) -> None:
         raise TopologyError(f"{where}: network: {topology.network} is not within 127.0.0.0/8")
     if network.num_addresses < _RESERVED + topology.size() + _SPARE + 2:
         raise TopologyError(f"{where}: network: {topology.network} is too small for {topology.size()} machines")
-    if topology.time_scale <= 0:
-        raise TopologyError(f"{where}: time_scale must be positive")
-    for group in (*topology.machines, *topology.virtual_machines):
+
+
+def _check_names(topology: Topology, where: str) -> None:
+    names: set[str] = set()
+    for pattern, count in topology.series():
         try:
-            distinct = group.name.format(1) != group.name.format(2)
+            made = [pattern.format(number) for number in range(1, count + 1)]
         except (IndexError, KeyError, ValueError) as error:
-            raise TopologyError(f"{where}: name {group.name!r}: {error}") from error
-        if group.count > 1 and not distinct:
-            raise TopologyError(f"{where}: name {group.name!r} has no place for a number, such as {{:02}}")
+            raise TopologyError(f"{where}: name {pattern!r}: {error!r}") from error
+        for name in made:
+            if not _COMPUTER_NAME.fullmatch(name):
+                raise TopologyError(f"{where}: {name!r} is no computer name: up to 15 of a-z, 0-9 and -")
+            if name in names:
+                raise TopologyError(
+                    f"{where}: two machines would be called {name!r}; a name has a place such as {{:02}}"
+                )
+            names.add(name)
 
 
 def _read(kind: type[T], value: object, where: str) -> T:

@@ -32,7 +32,7 @@ _NOT_ENABLED, _ENABLED, _RUNNING = 0, 1, 2
 
 @cim_class("root/cimv2", "Win32_ComputerSystem")
 def computer_system(session: Session) -> Sequence[Mapping[str, object]]:
-    """Name and domain of the computer."""
+    """Return name and domain of the computer."""
     machine = session.machine
     return [
         {
@@ -59,7 +59,7 @@ def _domain_role(session: Session) -> int:
 
 @cim_class("root/cimv2", "Win32_OperatingSystem")
 def operating_system(session: Session) -> Sequence[Mapping[str, object]]:
-    """Version of Windows, and when it started."""
+    """Return the version of Windows, and when it started."""
     machine = session.machine
     build = machine.build.partition(".")[0]
     return [
@@ -78,7 +78,7 @@ def operating_system(session: Session) -> Sequence[Mapping[str, object]]:
 
 @cim_class("root/cimv2", "Win32_BIOS")
 def bios(session: Session) -> Sequence[Mapping[str, object]]:
-    """Firmware of the computer."""
+    """Return the firmware of the computer."""
     firmware = session.machine.firmware
     return [
         {
@@ -90,7 +90,7 @@ def bios(session: Session) -> Sequence[Mapping[str, object]]:
 
 @cim_class("root/microsoft/windows/deviceguard", "Win32_DeviceGuard")
 def device_guard(session: Session) -> Sequence[Mapping[str, object]]:
-    """State of virtualization-based security and code integrity since the last start."""
+    """Return the state of virtualization-based security and code integrity since the last start."""
     machine = session.machine
     boot = machine.boot
     running = boot is not None and boot.identity_key is not None
@@ -126,7 +126,7 @@ def _available(machine: Machine) -> list[int]:
 
 @cim_class("root/cimv2/security/microsofttpm", "Win32_Tpm")
 def tpm(session: Session) -> Sequence[Mapping[str, object]]:
-    """The TPM, if there is one."""
+    """Return the TPM, if there is one."""
     found = session.machine.tpm
     if found is None:
         return []

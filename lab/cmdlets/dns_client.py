@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING, Final
 
 from ansible_collections.guarded.fabric.lab.world import network
+from ansible_collections.guarded.fabric.lab.world.addresses import is_address
 
 from .registry import CmdletError, NotEmulatedError, PSObject, cmdlet
 
@@ -38,16 +38,9 @@ def set_server_address(session: Session, p: Bound) -> object:
         raise NotEmulatedError("the lab does not emulate Set-DnsClientServerAddress -Validate")
     _check_adapter(p, "Set-DnsClientServerAddress")
     addresses = [] if p.flag("ResetServerAddresses") else p.texts("ServerAddresses")
-    for address in addresses:
-        try:
-            ipaddress.ip_address(address)
-        except ValueError as error:
-            raise CmdletError(
-                "Invalid parameter",
-                "WINDOWS System Error 87,Set-DnsClientServerAddress",
-                "InvalidArgument",
-                _CIM,
-            ) from error
+    if not all(is_address(address) for address in addresses):
+        error_id = "WINDOWS System Error 87,Set-DnsClientServerAddress"
+        raise CmdletError("Invalid parameter", error_id, "InvalidArgument", _CIM)
     session.machine.dns_client = addresses
     return _addresses(session) if p.flag("PassThru") else None
 
@@ -88,11 +81,8 @@ def resolve_name(session: Session, p: Bound) -> object:
 
 
 def _check_adapter(p: Bound, name: str) -> None:
-    aliases = [alias.lower() for alias in p.texts("InterfaceAlias")]
-    indexes = [int(index) for index in p.texts("InterfaceIndex")]
-    stranger = [alias for alias in aliases if alias not in {ADAPTER.lower(), "*"}] or [
-        index for index in indexes if index != ADAPTER_INDEX
-    ]
+    stranger = [alias for alias in p.texts("InterfaceAlias") if alias.lower() not in {ADAPTER.lower(), "*"}]
+    stranger += [index for index in p.texts("InterfaceIndex") if index != str(ADAPTER_INDEX)]
     if stranger:
         raise CmdletError(
             f"No MSFT_DNSClientServerAddress objects found with property 'InterfaceAlias' equal to '{stranger[0]}'. "

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Windows module DnsServer: zones and conditional forwarders.
 
-Error ids of the DNS cmdlets are "WIN32 <number>,<cmdlet>" (winerror.h: 9601 zone does not exist, 9609 zone already exists).
+Error ids of the DNS cmdlets are "WIN32 <number>,<cmdlet>" (winerror.h: 9601 zone does not exist, 9609 zone already
+exists).
 """
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING, Final
+
+from ansible_collections.guarded.fabric.lab.world.addresses import is_address
 
 from .registry import CmdletError, NotEmulatedError, PSObject, cmdlet
 
@@ -26,7 +28,7 @@ def get_zone(session: Session, p: Bound) -> object:
     """Return zones, forwarders among them."""
     server = _server(session, p, "Get-DnsServerZone")
     names = [name.lower() for name in p.texts("Name")]
-    known = [*server.zones, *server.forwarders, *_directory_zones(session)]
+    known = list(dict.fromkeys((*server.zones, *server.forwarders, *_directory_zones(session))))
     for name in names:
         if name not in known:
             raise _no_zone(name, session, "Get-DnsServerZone")
@@ -53,7 +55,11 @@ def add_conditional_forwarder(session: Session, p: Bound) -> object:
             "Add-DnsServerConditionalForwarderZone",
             "InvalidOperation",
         )
-    server.forwarders[name] = _addresses(p, "Add-DnsServerConditionalForwarderZone")
+    addresses = _addresses(p, "Add-DnsServerConditionalForwarderZone")
+    for holder in _controllers(session) if "ReplicationScope" in p else [server]:
+        holder.forwarders[name] = list(addresses)
+        if "ReplicationScope" in p:
+            holder.replicated.add(name)
     return _zone(session, server, name) if p.flag("PassThru") else None
 
 
@@ -61,13 +67,15 @@ def add_conditional_forwarder(session: Session, p: Bound) -> object:
 def set_conditional_forwarder(session: Session, p: Bound) -> object:
     """Change the masters of a conditional forwarder."""
     if p.parameter_set == "ADZone":
-        raise NotEmulatedError("the lab's conditional forwarders are kept in files only")
+        raise NotEmulatedError("the lab does not move a conditional forwarder between files and Active Directory")
     server = _server(session, p, "Set-DnsServerConditionalForwarderZone")
     name = p.text("Name").lower().rstrip(".")
     if name not in server.forwarders:
         raise _no_zone(name, session, "Set-DnsServerConditionalForwarderZone")
     if "MasterServers" in p:
-        server.forwarders[name] = _addresses(p, "Set-DnsServerConditionalForwarderZone")
+        addresses = _addresses(p, "Set-DnsServerConditionalForwarderZone")
+        for holder in _holders(session, server, name):
+            holder.forwarders[name] = list(addresses)
     return _zone(session, server, name) if p.flag("PassThru") else None
 
 
@@ -78,7 +86,9 @@ def remove_zone(session: Session, p: Bound) -> object:
     name = p.text("Name").lower().rstrip(".")
     if name not in {*server.zones, *server.forwarders}:
         raise _no_zone(name, session, "Remove-DnsServerZone")
-    server.forwarders.pop(name, None)
+    for holder in _holders(session, server, name):
+        holder.forwarders.pop(name, None)
+        holder.replicated.discard(name)
     server.zones.pop(name, None)
     return None
 
@@ -94,6 +104,18 @@ def _server(session: Session, p: Bound, cmdlet_name: str) -> DnsServer:
     return server
 
 
+def _controllers(session: Session) -> list[DnsServer]:
+    """Return the DNS servers of the domain this machine is a controller of; lab only: they agree at once."""
+    domain = session.world.domains[session.machine.domain or ""]
+    machines = [session.world.machines[name] for name in domain.controllers]
+    return [machine.dns_server for machine in machines if machine.dns_server is not None]
+
+
+def _holders(session: Session, server: DnsServer, name: str) -> list[DnsServer]:
+    """Return the servers that hold the same forwarder: those of the domain, or this one alone."""
+    return _controllers(session) if name in server.replicated else [server]
+
+
 def _directory_zones(session: Session) -> list[str]:
     machine = session.machine
     return [machine.domain] if machine.domain_controller and machine.domain else []
@@ -101,16 +123,14 @@ def _directory_zones(session: Session) -> list[str]:
 
 def _addresses(p: Bound, cmdlet_name: str) -> list[str]:
     addresses = p.texts("MasterServers")
-    for address in addresses:
-        try:
-            ipaddress.ip_address(address)
-        except ValueError as error:
-            raise CmdletError(
-                f"Cannot bind parameter 'MasterServers'. Cannot convert value \"{address}\" to type "
-                '"System.Net.IPAddress". An invalid IP address was specified.',
-                f"ParameterArgumentTransformationError,{cmdlet_name}",
-                "InvalidData",
-            ) from error
+    bad = [address for address in addresses if not is_address(address)]
+    if bad:
+        raise CmdletError(
+            f"Cannot bind parameter 'MasterServers'. Cannot convert value \"{bad[0]}\" to type "
+            '"System.Net.IPAddress". An invalid IP address was specified.',
+            f"ParameterArgumentTransformationError,{cmdlet_name}",
+            "InvalidData",
+        )
     return addresses
 
 
@@ -118,17 +138,22 @@ def _zone(session: Session, server: DnsServer, name: str) -> PSObject:
     properties: dict[str, object] = {
         "ZoneName": name,
         "ZoneType": "Forwarder" if name in server.forwarders else "Primary",
-        "IsDsIntegrated": name in _directory_zones(session),
+        "IsDsIntegrated": name in server.replicated or name in _directory_zones(session),
         "IsReverseLookupZone": name.endswith(".arpa"),
     }
     if name in server.forwarders:
         properties["MasterServers"] = list(server.forwarders[name])
-    return PSObject("Microsoft.Management.Infrastructure.CimInstance#root/Microsoft/Windows/DNS/DnsServerZone", properties)
+    return PSObject(
+        "Microsoft.Management.Infrastructure.CimInstance#root/Microsoft/Windows/DNS/DnsServerZone", properties
+    )
 
 
 def _no_zone(name: str, session: Session, cmdlet_name: str) -> CmdletError:
     return _error(
-        f"The zone {name} was not found on server {session.machine.name.upper()}.", _NO_ZONE, cmdlet_name, "ObjectNotFound"
+        f"The zone {name} was not found on server {session.machine.name.upper()}.",
+        _NO_ZONE,
+        cmdlet_name,
+        "ObjectNotFound",
     )
 
 

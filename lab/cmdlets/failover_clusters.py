@@ -94,7 +94,9 @@ def _named(found: list[PSObject], p: Bound, name: str) -> list[PSObject]:
     patterns = [pattern.lower() for pattern in p.texts("Name")]
     if not patterns:
         return found
-    chosen = [item for item in found for pattern in patterns if fnmatchcase(str(item.properties["Name"]).lower(), pattern)]
+    chosen = [
+        item for item in found for pattern in patterns if fnmatchcase(str(item.properties["Name"]).lower(), pattern)
+    ]
     if not chosen:
         command = _NAMES.get(name, "ClusterCommand")
         raise CmdletError(

@@ -2,8 +2,8 @@
 """The Windows module HgsServer: how servers become nodes of a Host Guardian Service.
 
 Which state each step needs: WSD guarded-fabric-install-hgs-default, guarded-fabric-initialize-hgs-tpm-mode-default and
-guarded-fabric-configure-additional-hgs-nodes. None of the cmdlets is documented as one that can be run twice, so a second
-run is refused. The words and ids of the errors are the lab's: no public text has Windows' own.
+guarded-fabric-configure-additional-hgs-nodes. None of the cmdlets is documented as one that can be run twice, so a
+second run is refused. The words and ids of the errors are the lab's: no public text has Windows' own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,14 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
-from ansible_collections.guarded.fabric.lab.world import certificates, directory, hgs_clusters, key_certificates, network, restarts
+from ansible_collections.guarded.fabric.lab.world import (
+    certificates,
+    directory,
+    hgs_clusters,
+    key_certificates,
+    network,
+    restarts,
+)
 from ansible_collections.guarded.fabric.lab.world.model import KeyCertificate
 
 from . import file_parameters
@@ -35,11 +42,13 @@ _PURPOSES: Final[tuple[Literal["Signing", "Encryption"], ...]] = ("Signing", "En
 
 @cmdlet(MODULE, "Install-HgsServer")
 def install_hgs_server(session: Session, p: Bound) -> object:
-    """Prepare the server to become, at its next start, a controller of the HGS domain: the first one or a further one."""
+    """Prepare the server to become, at its next start, the first or a further controller of the HGS domain."""
     problems = _obstacles_to_installation(session, p)
     if problems:
         raise _refused("Install-HgsServer", *problems[0])
-    directory.prepare_promotion(session.machine, p.text("HgsDomainName"), p.text("DatabasePath", directory.DATABASE_FOLDER))
+    directory.prepare_promotion(
+        session.machine, p.text("HgsDomainName"), p.text("DatabasePath", directory.DATABASE_FOLDER)
+    )
     if p.flag("Restart"):
         restarts.schedule(session.machine, session.clock.now(), _RESTART_DELAY)
     else:
@@ -67,11 +76,19 @@ def _obstacles_to_installation(session: Session, p: Bound) -> list[_Obstacle]:
         found.append(("RestartPending", "InvalidOperation", "A restart of this computer is pending."))
     if machine.domain_controller:
         found.append(
-            ("AlreadyDomainController", "ResourceExists", f"This computer is already a domain controller of {machine.domain}.")
+            (
+                "AlreadyDomainController",
+                "ResourceExists",
+                f"This computer is already a domain controller of {machine.domain}.",
+            )
         )
     elif machine.domain is not None:
         found.append(
-            ("ComputerInDomain", "InvalidOperation", f"This computer is a member of the domain {machine.domain}; HGS needs a workgroup.")
+            (
+                "ComputerInDomain",
+                "InvalidOperation",
+                f"This computer is a member of the domain {machine.domain}; HGS needs a workgroup.",
+            )
         )
     if name and not _DOMAIN_NAME.fullmatch(name):
         found.append(("InvalidDomainName", "InvalidArgument", f"'{name}' is not a fully qualified domain name."))
@@ -86,25 +103,28 @@ def _obstacles_to_installation(session: Session, p: Bound) -> list[_Obstacle]:
 
 def _obstacles_in_domain(session: Session, name: str, credential: object) -> list[_Obstacle]:
     """Say what is wrong with the domain: a first node makes a new one, a further one has to find it and be let in."""
+    if isinstance(credential, Credential):
+        return _obstacles_to_joining(session, name, credential)
+    parents = (".".join(name.lower().split(".")[index:]) for index in range(name.count(".") + 1))
+    taken = next((parent for parent in parents if parent in session.world.domains), None)
+    if taken is None:
+        return []
+    return [("DomainExists", "ResourceExists", f"The domain {taken} already exists; a new forest cannot be {name}.")]
+
+
+def _obstacles_to_joining(session: Session, name: str, credential: Credential) -> list[_Obstacle]:
     domain = session.world.domains.get(name.lower())
-    if not isinstance(credential, Credential):
-        parents = (".".join(name.lower().split(".")[index:]) for index in range(name.count(".") + 1))
-        taken = next((parent for parent in parents if parent in session.world.domains), None)
-        if taken is None:
-            return []
-        return [("DomainExists", "ResourceExists", f"The domain {taken} already exists; a new forest cannot be {name}.")]
+    missing = f"No domain controller of {name} could be contacted."
     try:
         controller = network.locate(session.world, session.clock.now(), session.machine, name)
     except network.NetworkError as error:
-        return [("DomainNotFound", "ObjectNotFound", f"No domain controller of {name} could be contacted. {error}")]
+        return [("DomainNotFound", "ObjectNotFound", f"{missing} {error}")]
     if domain is None or controller.name not in domain.controllers:
-        return [("DomainNotFound", "ObjectNotFound", f"No domain controller of {name} could be contacted.")]
+        return [("DomainNotFound", "ObjectNotFound", missing)]
     account = directory.domain_account(domain, credential.username)
     if account is None or account.password != credential.password.text:
         return [("LogonFailure", "AuthenticationError", "The user name or password is incorrect.")]
-    if not account.administrator:
-        return [("AccessDenied", "PermissionDenied", "Access is denied.")]
-    return []
+    return [] if account.administrator else [("AccessDenied", "PermissionDenied", "Access is denied.")]
 
 
 def _is_complex(password: str) -> bool:
@@ -122,7 +142,9 @@ def initialize_hgs_server(session: Session, p: Bound) -> object:
     if p.flag("Https") or "HttpPort" in p:
         raise NotEmulatedError("the lab's HGS speaks HTTP on port 80 only")
     if machine.pending_features or machine.pending_promotion:
-        raise _refused("Initialize-HgsServer", "RestartPending", "InvalidOperation", "A restart of this computer is pending.")
+        raise _refused(
+            "Initialize-HgsServer", "RestartPending", "InvalidOperation", "A restart of this computer is pending."
+        )
     if not machine.domain_controller or machine.domain is None:
         raise _refused(
             "Initialize-HgsServer",
@@ -158,7 +180,9 @@ def _form(session: Session, p: Bound, domain: str) -> None:
         raise _refused("Initialize-HgsServer", "NameExists", "ResourceExists", message)
     modes = [mode for switch, mode in _MODES.items() if p.flag(switch)]
     if len(modes) > 1:
-        raise _refused("Initialize-HgsServer", "AmbiguousMode", "InvalidArgument", "Only one attestation mode can be trusted.")
+        raise _refused(
+            "Initialize-HgsServer", "AmbiguousMode", "InvalidArgument", "Only one attestation mode can be trusted."
+        )
     keys = [key for purpose in _PURPOSES if (key := _key_certificate(session, p, purpose)) is not None]
     if len(keys) < len(_PURPOSES):
         session.warn("The Key Protection Service does not work before it has a signing and an encryption certificate.")

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from .registry import Bound
 
 _HIVES: Final = {"hkey_local_machine": "hklm", "hkey_current_user": "hkcu"}
-_PROVIDER: Final = re.compile(r"(?:microsoft\.powershell\.(?:core|security)\\)?(filesystem|registry|certificate)::", re.IGNORECASE)
+_PROVIDER: Final = re.compile(
+    r"(?:microsoft\.powershell\.(?:core|security)\\)?(filesystem|registry|certificate)::", re.IGNORECASE
+)
 _THUMBPRINT: Final = re.compile(r"[0-9a-f]{40}")
 _FOLDERS: Final = frozenset(
     {

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 MODULE: Final = "Microsoft.PowerShell.Management"
 _RESTART_DELAY: Final = timedelta(seconds=5)
-_ALWAYS: Final = {"WinRM": "Windows Remote Management (WS-Management)", "Dnscache": "DNS Client", "W32Time": "Windows Time"}
+_ALWAYS: Final = {
+    "WinRM": "Windows Remote Management (WS-Management)",
+    "Dnscache": "DNS Client",
+    "W32Time": "Windows Time",
+}
 _BY_FEATURE: Final = {
     "AD-Domain-Services": {"NTDS": "Active Directory Domain Services", "ADWS": "Active Directory Web Services"},
     "DNS": {"DNS": "DNS Server"},
@@ -35,6 +39,7 @@ def restart_computer(session: Session, p: Bound) -> object:
     if {"ComputerName", "Wait", "AsJob", "Delay", "For"} & set(p):
         raise NotEmulatedError("the lab's Restart-Computer restarts the local computer and does not wait")
     restarts.schedule(session.machine, session.clock.now(), _RESTART_DELAY)
+    return None
 
 
 @cmdlet(MODULE, "Get-Service")

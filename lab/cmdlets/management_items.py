@@ -58,7 +58,9 @@ def get_child_item(session: Session, p: Bound) -> object:
     """Return what is in a folder, a registry key or a certificate store."""
     if p.flag("Recurse") or "Depth" in p:
         raise NotEmulatedError("the lab does not emulate Get-ChildItem -Recurse")
-    return [child for path in _existing(session, p, "GetChildItemCommand") for child in _children(session.machine, path)]
+    return [
+        child for path in _existing(session, p, "GetChildItemCommand") for child in _children(session.machine, path)
+    ]
 
 
 def _children(machine: Machine, path: ItemPath) -> list[PSObject]:
@@ -67,12 +69,23 @@ def _children(machine: Machine, path: ItemPath) -> list[PSObject]:
             return [certificate_object(item) for item in machine.stores.get(store, [])]
         case FilePath() if item_paths.is_folder(machine, path):
             below = path.key + "\\"
-            names = {key.removeprefix(below).partition("\\")[0] for key in (*machine.files, *machine.disks) if key.startswith(below)}
-            return [_item(machine, FilePath(below + name, below + name), "GetChildItemCommand") for name in sorted(names)]
+            names = {
+                key.removeprefix(below).partition("\\")[0]
+                for key in (*machine.files, *machine.disks)
+                if key.startswith(below)
+            }
+            return [
+                _item(machine, FilePath(below + name, below + name), "GetChildItemCommand") for name in sorted(names)
+            ]
         case RegistryPath(key):
             below = key + "\\"
-            names = {known.removeprefix(below).partition("\\")[0] for known in machine.registry if known.startswith(below)}
-            return [_item(machine, RegistryPath(below + name, below + name), "GetChildItemCommand") for name in sorted(names)]
+            names = {
+                known.removeprefix(below).partition("\\")[0] for known in machine.registry if known.startswith(below)
+            }
+            return [
+                _item(machine, RegistryPath(below + name, below + name), "GetChildItemCommand")
+                for name in sorted(names)
+            ]
         case _:
             return [_item(machine, path, "GetChildItemCommand")]
 
@@ -117,9 +130,7 @@ def _item(machine: Machine, path: ItemPath, command: str) -> PSObject:
 def get_item_property(session: Session, p: Bound) -> object:
     """Return the values of a registry key, or what Get-Item returns of a file."""
     wanted = p.texts("Name")
-    return [
-        _properties(session.machine, path, wanted) for path in _existing(session, p, "GetItemPropertyCommand")
-    ]
+    return [_properties(session.machine, path, wanted) for path in _existing(session, p, "GetItemPropertyCommand")]
 
 
 def _properties(machine: Machine, path: ItemPath, wanted: list[str]) -> PSObject:

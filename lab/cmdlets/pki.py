@@ -71,7 +71,9 @@ def export_certificate(session: Session, p: Bound) -> object:
     certificate = given.base if isinstance(given, PSObject) else None
     if not isinstance(certificate, Certificate):
         path = item_paths.parse(str(given))
-        found = isinstance(path, CertificatePath) and certificate_stores.find(session.machine, path.store, path.thumbprint)
+        found = isinstance(path, CertificatePath) and certificate_stores.find(
+            session.machine, path.store, path.thumbprint
+        )
         if not isinstance(found, Certificate):
             raise item_paths.not_found(path, "ExportCertificateCommand")
         certificate = found
@@ -81,7 +83,11 @@ def export_certificate(session: Session, p: Bound) -> object:
 
 def _store(session: Session, p: Bound, name: str) -> str:
     path = item_paths.parse(p.text("CertStoreLocation", _DEFAULT_STORE))
-    if not isinstance(path, CertificatePath) or path.thumbprint or not certificate_stores.exists(session.machine, path.store):
+    if (
+        not isinstance(path, CertificatePath)
+        or path.thumbprint
+        or not certificate_stores.exists(session.machine, path.store)
+    ):
         raise CmdletError(
             f"Cannot find path '{path.text}' because it does not exist.",
             f"PathNotFound,Microsoft.CertificateServices.Commands.{name.replace('-', '')}Command",

@@ -82,7 +82,9 @@ def invoke_web_request(session: Session, p: Bound) -> object:
         {
             "StatusCode": reply.status,
             "StatusDescription": HTTPStatus(reply.status).phrase,
-            "Content": reply.body.decode(errors="replace") if "text" in reply.content_type or "xml" in reply.content_type else reply.body,
+            "Content": reply.body.decode(errors="replace")
+            if "text" in reply.content_type or "xml" in reply.content_type
+            else reply.body,
             "RawContentLength": len(reply.body),
             "Headers": {"Content-Type": reply.content_type},
         },

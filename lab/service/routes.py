@@ -11,11 +11,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from ..world.clock import Clock
-    from ..world.model import HgsCluster, Machine, World
+from ansible_collections.guarded.fabric.lab.world.clock import Clock
+from ansible_collections.guarded.fabric.lab.world.model import HgsCluster, Machine, World
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the code integrity policy of the last start does: nothing, record, or enforce; for the kernel and for programs."""
+"""What the code integrity policy of the last start does, for the kernel and for programs: nothing, record, enforce."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def answers(machine: Machine, now: datetime) -> bool:
 
 
 def domain_account(domain: Domain, user: str) -> Account | None:
-    r"""Return an account of a domain by `user`, `DOMAIN\user` or `user@domain`; None where the name is of another one."""
+    r"""Return an account of a domain by `user`, `DOMAIN\user` or `user@domain`; None for a name of another domain."""
     authority, backslash, name = user.rpartition("\\")
     if not backslash and "@" in user:
         name, _, authority = user.rpartition("@")

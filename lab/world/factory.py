@@ -10,14 +10,14 @@ from datetime import timedelta
 from itertools import cycle
 from typing import TYPE_CHECKING, Final
 
-from ansible_collections.guarded.fabric.lab.topology import Group, Hardware, Topology, VirtualMachines
-
 from . import endorsement, files, firmware, power, tpm
 from .model import Account, Certificate, DnsServer, Firmware, Machine, VirtualDisk, VirtualMachine, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
+
+    from ansible_collections.guarded.fabric.lab.topology import Group, Hardware, Topology, VirtualMachines
 
     from .model import MachineKind, Tpm, WindowsVersion
 
@@ -41,7 +41,7 @@ _PROGRAMS: Final = (
 _FEATURES: Final[dict[MachineKind, tuple[str, ...]]] = {
     "hgs": (),
     "host": (),
-    "dns": ("DNS", "RSAT-DNS-Server"),
+    "dns": ("AD-Domain-Services", "DNS", "RSAT-AD-PowerShell", "RSAT-DNS-Server"),
     "tenant": ("RSAT-Shielded-VM-Tools",),
     "guest": ("BitLocker",),
 }
@@ -71,9 +71,9 @@ def make_world(
         for number in range(1, group.count + 1):
             factory.add(group, group.name.format(number))
     hosts = cycle([machine for machine in factory.world.machines.values() if machine.kind == "host"])
-    for group in topology.virtual_machines:
-        for number in range(1, group.count + 1):
-            factory.add_virtual_machine(group, group.name.format(number), next(hosts))
+    for kind in topology.virtual_machines:
+        for number in range(1, kind.count + 1):
+            factory.add_virtual_machine(kind, kind.name.format(number), next(hosts))
     factory.connect()
     return factory.world
 
@@ -100,6 +100,8 @@ class _Factory:
         if group.kind == "hgs" and self._topology.trusted_tpm_vendors:
             roots = [Certificate(vendor.der) for vendor in self.world.tpm_vendors.values()]
             machine.stores[endorsement.ROOT_STORE] = roots
+        if group.kind == "dns":
+            machine.pending_promotion = self._topology.fabric_domain
         power.start(self.world, machine, self._now)
         return machine
 
@@ -158,15 +160,18 @@ class _Factory:
         power.start(self.world, guest, self._now)
 
     def connect(self) -> None:
-        """Give the fabric's DNS servers the fabric's names, and every machine of the fabric those servers."""
-        machines = list(self.world.machines.values())
-        servers = [machine for machine in machines if machine.kind == "dns"]
-        zone = {machine.name.lower(): [machine.address] for machine in machines}
+        """Give the fabric's DNS servers the fabric's names, and every machine of the fabric those servers.
+
+        HGS trusts nothing of the fabric's, its names included.
+        """
+        fabric = [machine for machine in self.world.machines.values() if machine.kind != "hgs"]
+        servers = [machine for machine in fabric if machine.kind == "dns"]
+        zone = {machine.name.lower(): [machine.address] for machine in fabric}
         for server in servers:
-            server.dns_server = DnsServer(zones={self._topology.fabric_zone: dict(zone)})
-        for machine in machines:
-            # HGS trusts nothing of the fabric's, its names included.
-            machine.dns_client = [] if machine.kind == "hgs" else [server.address for server in servers]
+            server.dns_server = DnsServer(zones={self._topology.fabric_domain: dict(zone)})
+        for machine in fabric:
+            if machine.kind != "dns":
+                machine.dns_client = [server.address for server in servers]
 
 
 def _content(text: str) -> bytes:

@@ -2,8 +2,8 @@
 """Roles and features of Windows Server that the lab knows: what they need, bring and change.
 
 Names and which exist: Install-WindowsFeature's published names as the deployment guides use them. Only Datacenter has
-HostGuardian (WSD guarded-host-prerequisites). That HostGuardianServiceRole brings the roles it stands on is from
-WSD guarded-fabric-choose-where-to-install-hgs and the cmdlets it uses; the exact list of its dependencies is not published.
+HostGuardian (WSD guarded-host-prerequisites). That HostGuardianServiceRole brings the roles it stands on is from WSD
+guarded-fabric-choose-where-to-install-hgs and the cmdlets it uses; the exact list of its dependencies is not published.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from .model import DnsServer
+from .model import DnsServer, Edition, WindowsVersion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .model import Edition, Machine, WindowsVersion
+    from .model import Machine
 
 FeatureType = Literal["Role", "Role Service", "Feature"]
 
@@ -44,9 +44,7 @@ _FEATURES: Final = (
         tools=("RSAT-AD-PowerShell", "RSAT-DNS-Server", "RSAT-Clustering-PowerShell", "RSAT-Shielded-VM-Tools"),
         restart=True,
     ),
-    Feature(
-        "AD-Domain-Services", "Active Directory Domain Services", "Role", tools=("RSAT-AD-PowerShell",)
-    ),
+    Feature("AD-Domain-Services", "Active Directory Domain Services", "Role", tools=("RSAT-AD-PowerShell",)),
     Feature("DNS", "DNS Server", "Role", tools=("RSAT-DNS-Server",)),
     Feature("Web-Server", "Web Server (IIS)", "Role", tools=("Web-Mgmt-Tools",)),
     Feature("Web-Mgmt-Tools", "Management Tools", "Role Service"),
@@ -124,7 +122,7 @@ def complete(machine: Machine) -> None:
 
 def _set_up(machine: Machine, name: str) -> None:
     if name == HOST_GUARDIAN:
-        # The feature configures VBS itself and forces dumps off (WSD guarded-host-prerequisites, About-dump-encryption).
+        # The feature sets VBS up itself and forces dumps off (WSD guarded-host-prerequisites, About-dump-encryption).
         machine.settings.virtualization_based_security = True
         machine.settings.hypervisor_enforced_code_integrity = True
         machine.settings.dumps = False

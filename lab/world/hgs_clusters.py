@@ -34,7 +34,7 @@ def service_address(cluster: HgsCluster) -> str:
     return f"{cluster.service_name}.{cluster.domain}".lower()
 
 
-def form(  # noqa: PLR0913 - what Initialize-HgsServer is told
+def form(  # noqa: PLR0913, PLR0917 - what Initialize-HgsServer is told
     world: World,
     node: Machine,
     domain: str,

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lab's network: names through DNS servers and their forwarders, and HTTP requests between machines.
 
-Every machine reaches every other that runs. Only names stand between a host and its HGS: a host finds it through the DNS
-servers its client asks, their zones and conditional forwarders. There is no root: what no zone and no forwarder knows does
-not exist.
+Every machine reaches every other that runs. Only names stand between a host and its HGS: a host finds it through the
+DNS servers its client asks, their zones and conditional forwarders. There is no root: what no zone and no forwarder
+knows does not exist.
 """
 
 from __future__ import annotations
@@ -79,7 +79,9 @@ def _answer(world: World, now: datetime, server: Machine, name: str, asked: froz
         raise NameServerError(f"The DNS servers {', '.join(sorted(asked))} forward {name} in a circle.")
     if server.dns_server is None:
         raise NameServerError(f"{server.name} is no DNS server.")
-    zones = {**server.dns_server.zones, **_directory_zones(world, server)}
+    zones = dict(server.dns_server.zones)
+    for zone, records in _directory_zones(world, server).items():
+        zones[zone] = {**zones.get(zone, {}), **records}
     forwarders = server.dns_server.forwarders
     suffixes = [".".join(name.split(".")[index:]) for index in range(name.count(".") + 1)]
     suffix = next((suffix for suffix in suffixes if suffix in zones or suffix in forwarders), None)
@@ -107,7 +109,7 @@ def _directory_zones(world: World, server: Machine) -> dict[str, dict[str, list[
     zone["@"] = [machine.address for machine in machines]
     for cluster in world.clusters.values():
         if cluster.domain == domain.name:
-            # A distributed network name has one address record per node (WSD guarded-fabric-configure-additional-hgs-nodes).
+            # A distributed network name has one address record per node (sql-docs, HGS planning).
             zone[cluster.service_name.lower()] = [world.machines[node].address for node in cluster.nodes]
     return {domain.name: zone}
 
@@ -123,7 +125,7 @@ def locate(world: World, now: datetime, machine: Machine, host: str) -> Machine:
     raise UnreachableError("Unable to connect to the remote server")
 
 
-def request(  # noqa: PLR0913 - a request is all of these
+def request(  # noqa: PLR0913, PLR0917 - a request is all of these
     world: World, clock: Clock, machine: Machine, method: str, url: str, body: bytes = b""
 ) -> routes.Reply:
     """Send an HTTP request from a machine.

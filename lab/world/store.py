@@ -48,7 +48,9 @@ class Store:
                 cursor.execute("PRAGMA journal_mode = WAL")
                 # A commit survives the death of the process; that it survives a power cut is not worth a sync per call.
                 cursor.execute("PRAGMA synchronous = NORMAL")
-                cursor.execute("CREATE TABLE IF NOT EXISTS entity (kind TEXT, key TEXT, data BLOB, PRIMARY KEY (kind, key))")
+                cursor.execute(
+                    "CREATE TABLE IF NOT EXISTS entity (kind TEXT, key TEXT, data BLOB, PRIMARY KEY (kind, key))"
+                )
                 cursor.execute("CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT)")
             except sqlite3.DatabaseError as error:
                 raise StoreError(f"{path} is no lab state: {error}") from error
@@ -93,11 +95,7 @@ class Store:
             if self._written.get((kind, key)) != digest:
                 self._written[kind, key] = digest
                 rows.append((kind, key, data))
-        gone = [
-            item
-            for item in self._written
-            if item[1] not in getattr(world, item[0])
-        ]
+        gone = [item for item in self._written if item[1] not in getattr(world, item[0])]
         with self._connection:
             self._connection.execute("BEGIN")
             self._connection.executemany("INSERT OR REPLACE INTO entity VALUES (?, ?, ?)", rows)
