@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lab",
-        description="A guarded fabric to play with: Windows machines that stock Ansible connects to. It guards nothing.",
+        description="A guarded fabric to play with: machines that stock Ansible connects to. It guards nothing.",
     )
     parser.add_argument("--state", type=Path, default=_STATE, help=f"directory of the lab (default {_STATE})")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
