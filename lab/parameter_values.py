@@ -13,7 +13,7 @@ from typing import Final
 
 from .cmdlets.registry import CmdletError, Credential, SecureString
 from .output_values import MISSING, part
-from .world import files
+from .world import file_times, files
 from .world.model import Machine
 
 _SUFFIX: Final = re.compile(r"(\.[A-Za-z0-9]{1,16})?")
@@ -36,6 +36,7 @@ class Batch:
     """Results of the calls so far by id, and the temporary files made for them."""
 
     machine: Machine
+    now: datetime
     results: dict[str, object] = field(default_factory=dict)
     temporary: list[str] = field(default_factory=list)
     folder: str = field(default_factory=lambda: rf"C:\Windows\Temp\guarded-fabric-{uuid.uuid4()}")
@@ -78,6 +79,7 @@ class Batch:
             raise InvalidCallError(f"'{suffix}' is no file name suffix")
         path = rf"{self.folder}\{uuid.uuid4()}{suffix}"
         files.write(self.machine, path, content)
+        file_times.stamp(self.machine, path, self.now)
         self.temporary.append(path)
         return path
 
@@ -85,6 +87,7 @@ class Batch:
         """Remove the temporary files."""
         for path in self.temporary:
             self.machine.files.pop(files.key(path), None)
+            self.machine.file_times.pop(files.key(path), None)
         self.temporary.clear()
 
 

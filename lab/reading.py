@@ -66,7 +66,7 @@ class Reader:
         changing = [str(call.get("cmdlet")) for call in calls if call.get("changes")]
         if check_mode and changing:
             return _result(machine, [], f"check mode: refused to run {', '.join(changing)}", changed=False)
-        batch = Batch(machine)
+        batch = Batch(machine, self.clock.now())
         entries: list[dict[str, object]] = []
         changed = False
         try:

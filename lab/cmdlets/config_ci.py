@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from ansible_collections.guarded.fabric.lab.world import code_integrity
+from ansible_collections.guarded.fabric.lab.world import code_integrity, file_times
 from ansible_collections.guarded.fabric.plugins.module_utils import si_policy_binary, si_policy_xml
 from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
 from ansible_collections.guarded.fabric.plugins.module_utils.si_policy import (
@@ -65,6 +65,7 @@ def convert_from_ci_policy(session: Session, p: Bound) -> object:
     except FormatError as error:
         raise _invalid(error) from error
     file_parameters.save(session.machine, p.text("BinaryFilePath"), binary)
+    file_times.stamp(session.machine, p.text("BinaryFilePath"), session.clock.now())
     return p.text("BinaryFilePath")
 
 
@@ -149,6 +150,7 @@ def _save(session: Session, p: Bound, policy: Policy) -> None:
     except FormatError as error:
         raise _invalid(error) from error
     file_parameters.save(session.machine, p.text("FilePath"), document)
+    file_times.stamp(session.machine, p.text("FilePath"), session.clock.now())
 
 
 def _invalid(error: FormatError) -> CmdletError:

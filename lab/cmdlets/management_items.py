@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ansible_collections.guarded.fabric.lab.world import certificate_stores, registry_values
+from ansible_collections.guarded.fabric.lab.world import certificate_stores, file_times, registry_values
 
 from . import item_paths
 from .certificate_object import certificate_object
@@ -112,7 +112,9 @@ def _item(machine: Machine, path: ItemPath, command: str) -> PSObject:
             }
             if folder:
                 return PSObject("System.IO.DirectoryInfo", properties)
-            return PSObject("System.IO.FileInfo", {**properties, "Length": len(item_paths.content(machine, path))})
+            written = file_times.written(machine, path.key)
+            length = len(item_paths.content(machine, path))
+            return PSObject("System.IO.FileInfo", {**properties, "Length": length, "LastWriteTime": written})
         case RegistryPath():
             name = path.text.rpartition("\\")[2]
             return PSObject("Microsoft.Win32.RegistryKey", {"Name": path.text, "PSChildName": name})
@@ -262,6 +264,8 @@ def copy_item(session: Session, p: Bound) -> object:
         final = into if item_paths.is_folder(machine, target) else target
         _check_parent(machine, final, "CopyItemCommand")
         machine.files[final.key] = item_paths.content(machine, path)
+        # A copy is as old as its source.
+        file_times.stamp(machine, final.key, file_times.written(machine, path.key))
     return None
 
 
@@ -292,6 +296,7 @@ def set_content(session: Session, p: Bound) -> object:
             raise NotEmulatedError("the lab writes content to files only")
         _check_parent(session.machine, path, "SetContentCommand")
         session.machine.files[path.key] = b"".join(_encoded(item) for item in items)
+        file_times.stamp(session.machine, path.key, session.clock.now())
     return None
 
 

@@ -218,6 +218,8 @@ class Machine:
     """Certificate stores by path below Cert:\\, in lower case: 'localmachine\\my'."""
     files: dict[str, bytes] = field(default_factory=dict)
     """Files by full path, in lower case with backslashes."""
+    file_times: dict[str, datetime] = field(default_factory=dict)
+    """When files were last written, by the same path, as far as that was since the world began."""
     folders: set[str] = field(default_factory=set)
     """Folders that somebody made, written like `files`."""
     registry: dict[str, dict[str, object]] = field(default_factory=dict)
