@@ -48,8 +48,8 @@ class SigningIdentity:
 class GuardianMetadata:
     """A guardian's introduction; certificates are DER.
 
-    `communications_certificate` is the one that the document signature names, None where it names none. It stands outside
-    of what is signed (XML Signature 4.4), so that only its key is proven, not its subject or validity.
+    `communications_certificate` is the one that the document signature names, None where it names none. It stands
+    outside of what is signed (XML Signature 4.4), so that only its key is proven, not its subject or validity.
     """
 
     version: int

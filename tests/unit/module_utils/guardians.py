@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def _certificate(name: str, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+def certificate(name: str, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+    """Return a self-signed certificate."""
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     return (
         x509.CertificateBuilder()
@@ -34,7 +35,7 @@ def _certificate(name: str, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
 def identity(name: str) -> SigningIdentity:
     """Return a self-signed certificate and its key."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return SigningIdentity(_certificate(name, key), key)
+    return SigningIdentity(certificate(name, key), key)
 
 
 @cache
@@ -47,4 +48,4 @@ def keys(name: str) -> GuardianKeys:
 @cache
 def elliptic_certificate() -> bytes:
     """Return a certificate whose key is no RSA key."""
-    return _certificate("elliptic", ec.generate_private_key(ec.SECP256R1()))
+    return certificate("elliptic", ec.generate_private_key(ec.SECP256R1()))

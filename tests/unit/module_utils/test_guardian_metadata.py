@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import pytest
-from ansible_collections.guarded.fabric.plugins.module_utils import guardian_metadata
+from ansible_collections.guarded.fabric.plugins.module_utils import guardian_metadata, protection_algorithms
 from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
 from ansible_collections.guarded.fabric.plugins.module_utils.guardian_metadata import SigningIdentity
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .guardians import elliptic_certificate, identity
+from .guardians import certificate, elliptic_certificate, identity
 
 DOCUMENT = guardian_metadata.build(
     identity("hgs signing"), identity("hgs encryption").certificate, identity("hgs communications")
@@ -95,10 +96,10 @@ def test_a_certificate_that_nothing_can_be_encrypted_to_is_named() -> None:
 
 
 def test_a_certificate_of_an_unknown_version_is_named() -> None:
-    certificate = identity("hgs signing").certificate
+    genuine = identity("hgs signing").certificate
     # The version stands in the first field of the certificate: [0] { INTEGER 2 }.
-    odd = certificate.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020136"), 1)
-    assert odd != certificate
+    odd = genuine.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020136"), 1)
+    assert odd != genuine
     document = guardian_metadata.build(
         SigningIdentity(odd, identity("hgs signing").key), odd, identity("hgs communications")
     )
@@ -134,4 +135,18 @@ def test_mutations_are_noticed_or_change_nothing(place: int, removed: int, added
     except FormatError:
         return
     if not found:
-        assert guardian_metadata.read(document) == guardian_metadata.read(DOCUMENT)
+        before, after = guardian_metadata.read(DOCUMENT), guardian_metadata.read(document)
+        assert replace(after, communications_certificate=None) == replace(before, communications_certificate=None)
+        assert communications_key(after) == communications_key(before)
+
+
+def communications_key(metadata: guardian_metadata.GuardianMetadata) -> object:
+    assert metadata.communications_certificate is not None
+    return protection_algorithms.public_key(metadata.communications_certificate)
+
+
+def test_of_the_communications_certificate_only_the_key_is_proven() -> None:
+    signer = identity("hgs communications")
+    other = DOCUMENT.replace(encoded(signer.certificate), encoded(certificate("somebody else", signer.key)))
+    assert guardian_metadata.problems(other) == []
+    assert communications_key(guardian_metadata.read(other)) == communications_key(guardian_metadata.read(DOCUMENT))
