@@ -102,7 +102,7 @@ def _guardian(directory: Path, found: Machines, vendor_roots: Sequence[Path]) ->
     variables: dict[str, object] = {
         "hgs_safe_mode_password": secrets.token_urlsafe(18) + "-1aA",
         "hgs_primary": found.nodes[0],
-        "hgs_trusted_tpm_roots": [str(path) for path in vendor_roots],
+        "hgs_trusted_tpm_certificates": [{"path": str(path), "store": "root"} for path in vendor_roots],
         # One person plays all three domains here. A real guardian names somebody who has compared the evidence.
         "attestation_approved_by": "the demonstration's guardian",
         "attestation_approval_reason": "first capture of factory-fresh hosts",

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible import constants
@@ -25,8 +27,15 @@ description:
   - Problems of this collection's modules are shown with their id, owner and next step, one under the other.
 requirements:
   - Set it as stdout callback in configuration.
-extends_documentation_fragment:
-  - ansible.builtin.default_callback
+options:
+  summary:
+    description: File that gets the numbers of the whole run as JSON, for programs that start it.
+    type: path
+    env:
+      - name: GUARDED_FABRIC_ROLLOUT_SUMMARY
+    ini:
+      - section: callback_rollout
+        key: summary
 """
 
 
@@ -81,6 +90,15 @@ def phase_table(phases: list[Phase]) -> list[str]:
     return lines
 
 
+def summary(phases: list[Phase]) -> dict[str, object]:
+    """Return the numbers of a run: results that changed something or failed, and seconds by phase."""
+    return {
+        "changed": sum(phase.changed for phase in phases),
+        "failed": sum(phase.failed for phase in phases),
+        "seconds": {phase.name: round(phase.seconds, 3) for phase in phases if phase.results},
+    }
+
+
 def failure_lines(host: str, result: Mapping[str, Any]) -> list[str]:
     """Return why a task failed on a host; problems with ids one by one."""
     problems = result.get("problems")
@@ -124,6 +142,8 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_ok(self, result: Any) -> None:  # noqa: ANN401
         """Count a host on which the task went well."""
+        if result._task.action in constants._ACTION_ALL_INCLUDES:  # noqa: SLF001 - what was included shows itself
+            return
         changed = bool(result._result.get("changed"))  # noqa: SLF001 - the callback API hands results over so
         if self._step is not None:
             (self._step.changed if changed else self._step.ok).append(result._host.get_name())  # noqa: SLF001
@@ -155,9 +175,15 @@ class CallbackModule(CallbackBase):
         self._display.display("")
         for line in phase_table(self._phases):
             self._display.display(line)
+        self._write_summary()
         failed = sorted({*stats.failures, *stats.dark})
         if failed:
             self._display.display(f"failed: {', '.join(failed)}", color=constants.COLOR_ERROR)
+
+    def _write_summary(self) -> None:
+        path = self.get_option("summary")
+        if path:
+            Path(path).write_text(json.dumps(summary(self._phases)), encoding="utf-8")
 
     def _show_message(self, message: object) -> None:
         for line in message if isinstance(message, list) else [message]:

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs of stock `ansible-playbook`, shown as phases."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass
+class Playbooks:
+    """Playbooks of the collection, run with these inventories."""
+
+    inventories: Sequence[Path]
+    work: Path
+
+    def _argv(self, playbook: str, *arguments: str) -> list[str]:
+        program = Path(sys.executable).parent / "ansible-playbook"
+        inventories = [argument for path in self.inventories for argument in ("-i", str(path))]
+        return [str(program), *inventories, *arguments, f"guarded.fabric.{playbook.removesuffix('.yml')}"]
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build"),
+            "ANSIBLE_HOME": str(self.work / "ansible"),
+            "ANSIBLE_STDOUT_CALLBACK": "guarded.fabric.rollout",
+            "ANSIBLE_FORKS": "6",
+            "ANSIBLE_LOCALHOST_WARNING": "False",
+            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
+            "GUARDED_FABRIC_ROLLOUT_SUMMARY": str(self._summary),
+        }
+
+    @property
+    def _summary(self) -> Path:
+        return self.work / "last-run.json"
+
+    def command(self, playbook: str) -> str:
+        """Return a command line that a person may type."""
+        return " ".join([f"ANSIBLE_COLLECTIONS_PATH={ROOT / '.build'}", *self._argv(playbook)])
+
+    def run(self, playbook: str, *arguments: str) -> int:
+        """Run a playbook; return its exit code."""
+        return subprocess.run(self._argv(playbook, *arguments), env=self._environment, check=False).returncode  # noqa: S603
+
+    def changed(self) -> int:
+        """Return how many results of the last run changed something."""
+        summary: dict[str, int] = json.loads(self._summary.read_text(encoding="utf-8"))
+        return summary["changed"]
