@@ -162,7 +162,7 @@ def _passwords(directory: Directory) -> Passwords:
 
 def _write_tpm_roots(directory: Directory, world: World) -> tuple[Path, ...]:
     """Write the roots of the TPM vendors, which an HGS administrator would get from TrustedTpm.cab."""
-    folder = directory.path / "tpm-roots"
+    folder = directory.path / "tpm-vendors"
     folder.mkdir(exist_ok=True)
     paths = []
     for vendor, root in world.tpm_vendors.items():
