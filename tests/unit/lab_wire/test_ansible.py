@@ -7,25 +7,26 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from ansible_collections.guarded.fabric.lab.wire.target import ModuleExecution, ProcessResult
+from ansible_collections.guarded.fabric.tests.unit.data.payloads.probe import PROBE
 
 from .machine import PASSWORD, USER
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .conftest import Listening
 
-PROBE = Path(__file__).parents[1] / "data/payloads/probe.ps1"
 ARGUMENTS = {"text": "grüße 😀", "nested": [{"a": None}]}
 
 
 def ansible(listening: Listening, directory: Path, connection: str, *options: str) -> tuple[int, str]:
     """Run `ansible` once; return its exit code and output."""
     (directory / "library").mkdir()
-    (directory / "library/probe.ps1").write_bytes(PROBE.read_bytes())
+    (directory / "library/probe.ps1").write_bytes(PROBE)
     authority = str(listening.certificate.authority)
     variables = {
         "ansible_host": "127.0.0.1",
@@ -63,7 +64,7 @@ def test_a_module_runs_and_its_result_comes_back(listening: Listening, tmp_path:
     ((execution, user),) = listening.machine.executions
     assert isinstance(execution, ModuleExecution)
     assert (execution.name, execution.arguments, user) == ("probe", ARGUMENTS, USER)
-    assert execution.source == PROBE.read_bytes()
+    assert execution.source == PROBE
 
 
 @pytest.mark.parametrize("connection", ["winrm", "psrp"])

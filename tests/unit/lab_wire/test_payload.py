@@ -24,11 +24,11 @@ from ansible_collections.guarded.fabric.lab.wire.recognised_scripts import (
     WhoAmI,
 )
 from ansible_collections.guarded.fabric.lab.wire.target import Execution, ModuleExecution, ScriptExecution
+from ansible_collections.guarded.fabric.tests.unit.data.payloads.probe import PROBE
 from hypothesis import given
 from hypothesis import strategies as st
 
 PAYLOADS = Path(__file__).parents[1] / "data/payloads"
-PROBE = (PAYLOADS / "probe.ps1").read_bytes()
 ARGUMENTS = {"text": "grüße, 😀", "nested": {"list": [1, 2.5, True, None]}}
 RELEASES = ("2.18", "2.19", "2.20", "2.21", "2.22")
 

@@ -27,6 +27,7 @@ from ansible_collections.guarded.fabric.lab.wire.recognised_scripts import (
     WhoAmI,
 )
 from ansible_collections.guarded.fabric.lab.wire.target import Execution, ModuleExecution
+from ansible_collections.guarded.fabric.tests.unit.data.payloads import probe
 
 if TYPE_CHECKING:
     from ansible_collections.guarded.fabric.lab.wire.execution import Decoder
@@ -113,7 +114,7 @@ class Recorder:
         """Lay out a collection with the probe."""
         modules = self.scratch / "ansible_collections/capture/probe/plugins/modules"
         modules.mkdir(parents=True)
-        (modules / "probe.ps1").write_bytes((HERE / "probe.ps1").read_bytes())
+        (modules / "probe.ps1").write_bytes(probe.PROBE)
 
     async def play(self, case: str, connection: str, port: int) -> str:
         """Run stock ansible-playbook with one task and return its output."""
