@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from ansible_collections.guarded.fabric.tests.unit.engine.conftest import pfx_files, tpm_keys
+
+__all__ = ["pfx_files", "tpm_keys"]
