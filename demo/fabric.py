@@ -85,6 +85,10 @@ def _certificate(purpose: str, password: str) -> bytes:
     return pkcs12.serialize_key_and_certificates(purpose.encode(), key, certificate, None, encryption)
 
 
+def _on(host: str, found: Machines) -> list[str]:
+    return [machine["name"] for machine in found.virtual_machines if machine["host"] == host]
+
+
 def _write(path: Path, content: bytes, mode: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=mode)
@@ -132,10 +136,13 @@ def write(directory: Path, exchange: Path, found: Machines, vendor_roots: Sequen
     )
     _variables(directory, "guarded_hosts", {"guarded_host_hgs_service": service, "shielded_vm_allow_stop": True})
     _variables(directory, "strangers", {"guarded_host_hgs_service": service, "shielded_vm_allow_stop": True})
-    _variables(directory, "tenant", {"shielded_vm_approved_by": "the demonstration's tenant"})
-    (directory / "group_vars" / "all" / "virtual_machines.yml").write_text(
-        yaml.safe_dump({"shielded_vm_machines": [dict(item) for item in found.virtual_machines]}), encoding="utf-8"
+    names = [machine["name"] for machine in found.virtual_machines]
+    _variables(
+        directory, "tenant", {"shielded_vm_names": names, "shielded_vm_approved_by": "the demonstration's tenant"}
     )
-    groups = {"reference_hosts": {"hosts": {host: None for host in reference_hosts(found)}}}
+    groups = {
+        "guarded_hosts": {"hosts": {host: {"shielded_vm_names": _on(host, found)} for host in found.hosts}},
+        "reference_hosts": {"hosts": {host: {} for host in reference_hosts(found)}},
+    }
     path.write_text(yaml.safe_dump({"all": {"children": groups}}), encoding="utf-8")
     return path

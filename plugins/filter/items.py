@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A filter that turns names into items of config, each with the file that belongs to it."""
+"""Filters that turn names into items of config, alone or with the file that belongs to each."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
+def named_items(names: Iterable[str]) -> list[dict[str, str]]:
+    """Return for each name an item with that name."""
+    if isinstance(names, str):
+        raise AnsibleFilterError("a list of names is needed, not a text")
+    return [{"name": name} for name in names]
+
+
 def items_with_file(names: Iterable[str], option: str, directory: str, suffix: str) -> list[dict[str, str]]:
     """Return for each name an item with that name and the path of its file below `directory` in `option`."""
-    if isinstance(names, str):
-        raise AnsibleFilterError("items_with_file takes a list of names")
-    return [{"name": name, option: f"{directory}/{name}{suffix}"} for name in names]
+    return [{**item, option: f"{directory}/{item['name']}{suffix}"} for item in named_items(names)]
 
 
 class FilterModule:
@@ -24,4 +29,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., object]]:
         """Return them by name."""
-        return {"items_with_file": items_with_file}
+        return {"items_with_file": items_with_file, "named_items": named_items}

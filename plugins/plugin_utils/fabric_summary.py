@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A fabric's state as tables that a person reads: HGS nodes, guarded hosts, shielded virtual machines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Rows = Sequence[Sequence[str]]
+
+_UNKNOWN = "unknown"
+"""What is shown where a machine could not be asked: never the absence of a problem."""
+
+_SHORT = 8
+"""Digits of a thumbprint that tell guardians of one fabric apart."""
+
+
+def table(title: str, header: Sequence[str], rows: Rows) -> list[str]:
+    """Return a table with columns as wide as they have to be."""
+    widths = [max(len(cell) for cell in column) for column in zip(header, *rows)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in (header, *rows)]
+    return ["", title, *(f"  {line}" for line in lines)]
+
+
+def _yes(value: object) -> str:
+    return "yes" if value is True else "no" if value is False else _UNKNOWN
+
+
+def _text(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(str(item) for item in value) or "-"
+    return _UNKNOWN if value is None else str(value)
+
+
+def _name(thumbprint: object, names: Mapping[str, str]) -> str:
+    text = str(thumbprint or "")
+    return names.get(text.upper(), text[:_SHORT] or "-")
+
+
+def _nodes(nodes: Mapping[str, Mapping[str, Any] | None]) -> Rows:
+    return [
+        [name, *(_text((state or {}).get(key)) for key in ("phase", "domain", "service", "mode"))]
+        for name, state in sorted(nodes.items())
+    ]
+
+
+def _hosts(hosts: Mapping[str, Mapping[str, Any] | None]) -> Rows:
+    return [
+        [
+            name,
+            _yes((state or {}).get("is_host_guarded")),
+            _text((state or {}).get("attestation_status")),
+            _text((state or {}).get("attestation_substatus")),
+        ]
+        for name, state in sorted(hosts.items())
+    ]
+
+
+def _machines(machines: Mapping[str, Sequence[Mapping[str, Any]] | None], names: Mapping[str, str]) -> Rows:
+    rows = []
+    for host, listed in sorted(machines.items()):
+        for machine in listed or ():
+            guardians = [_name(thumbprint, names) for thumbprint in machine.get("guardians") or ()]
+            rows.append(
+                [
+                    _text(machine.get("name")),
+                    host,
+                    _text(machine.get("power")),
+                    _yes(machine.get("shielded")),
+                    _yes(machine.get("tpm")),
+                    _name(machine.get("owner"), names),
+                    ", ".join(guardians) or "-",
+                ]
+            )
+    return sorted(rows)
+
+
+def summary(
+    nodes: Mapping[str, Mapping[str, Any] | None],
+    hosts: Mapping[str, Mapping[str, Any] | None],
+    machines: Mapping[str, Sequence[Mapping[str, Any]] | None],
+    guardians: Sequence[Mapping[str, Any]],
+) -> list[str]:
+    """Return the lines of the summary.
+
+    nodes: what hgs_server gathered, by node. hosts: what hgs_client gathered, by host. machines: what shielded_vms gathered,
+    by host. guardians: what the tenant's guardians module gathered; thumbprints it does not know are shown shortened.
+    A machine that could not be asked has None.
+    """
+    names = {
+        str(item.get("signing_thumbprint", "")).upper(): str(item.get("name", ""))
+        for item in guardians
+        if item.get("signing_thumbprint")
+    }
+    return [
+        *table("Host Guardian Service", ["node", "phase", "domain", "service", "mode"], _nodes(nodes)),
+        *table("Guarded hosts", ["host", "guarded", "attestation", "substatus"], _hosts(hosts)),
+        *table(
+            "Virtual machines",
+            ["name", "host", "power", "shielded", "vTPM", "owner", "may be started by hosts of"],
+            _machines(machines, names),
+        ),
+    ]

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.guarded.fabric.plugins.filter.items import items_with_file, named_items
+
+
+def test_names_become_items() -> None:
+    assert named_items(["a", "b"]) == [{"name": "a"}, {"name": "b"}]
+
+
+def test_each_item_gets_its_own_file() -> None:
+    assert items_with_file(["a"], "path", "exchange/ids", ".xml") == [{"name": "a", "path": "exchange/ids/a.xml"}]
+
+
+def test_a_text_is_not_taken_for_a_list_of_letters() -> None:
+    with pytest.raises(AnsibleFilterError, match="list of names"):
+        named_items("host01")
