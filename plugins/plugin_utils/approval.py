@@ -21,6 +21,7 @@ from ansible_collections.guarded.fabric.plugins.module_utils import (
 
 from .artifact_kinds import BY_FOLDER, CODE_INTEGRITY_POLICY, TPM_BASELINE
 from .capture import CANDIDATE
+from .certainty import certain
 from .exchange import ARTIFACT_MISSING, SIDECAR_SUFFIX, Approval, Artifact, ArtifactKind, approve, load, save
 from .problems import FabricError, Kind, Owner, Problem
 
@@ -98,9 +99,9 @@ def judge(path: Path, approval: Approval, *, check_mode: bool) -> Verdict:
 
 
 def _promote(candidate: Artifact, target: Path, kind: ArtifactKind, approval: Approval) -> Artifact:
-    assert candidate.content is not None  # noqa: S101 - it was loaded
-    assert candidate.sidecar is not None  # noqa: S101
-    saved = save(target, kind, candidate.content, candidate.sidecar.source, candidate.sidecar.captured)
+    content = certain(candidate.content, "it was loaded")
+    sidecar = certain(candidate.sidecar, "it was loaded")
+    saved = save(target, kind, content, sidecar.source, sidecar.captured)
     approved = approve(saved, approval)
     path = Path(candidate.path)
     path.with_name(path.name + SIDECAR_SUFFIX).unlink()

@@ -15,6 +15,7 @@ from ansible_collections.guarded.fabric.plugins.module_utils import platform_ide
 from ansible_collections.guarded.fabric.plugins.plugin_utils.artifact_kinds import PLATFORM_IDENTIFIER
 from ansible_collections.guarded.fabric.plugins.plugin_utils.attestation_service import missing
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import ANY_ERROR, Call, File, Results, Step, changing
+from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import certain, certainly
 from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import Artifact
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Reading, Resource, Role
@@ -70,10 +71,9 @@ def _refuse(before: Item | None, after: Item | None) -> Sequence[Problem]:
 
 def _change(before: Item | None, after: Item | None) -> Sequence[Step]:
     if after is None:
-        assert before is not None  # noqa: S101 - nothing to nothing is no change
+        before = certain(before, "nothing to nothing is no change")
         return (changing("Remove-HgsAttestationTpmHost", {"Name": str(before["name"])}),)
-    artifact = after.get("path")
-    assert isinstance(artifact, Artifact)  # noqa: S101 - refused without
+    artifact = certainly(Artifact, after.get("path"), "refused without")
     document = File(artifact.content or b"", artifact.name)
     return (changing("Add-HgsAttestationTpmHost", {"Name": str(after["name"]), "Path": document}),)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ansible_collections.guarded.fabric.plugins.plugin_utils.artifact_kinds import CODE_INTEGRITY_POLICY, TPM_BASELINE
 from ansible_collections.guarded.fabric.plugins.plugin_utils.attestation_service import missing
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import ANY_ERROR, Call, File, Results, Step, changing
+from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import certain, certainly
 from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import Artifact
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Reading, Resource, Role
@@ -98,8 +99,7 @@ def _read(results: Results, _config: Sequence[Item]) -> Reading:
 
 
 def _refuse(before: Item | None, after: Item | None) -> Sequence[Problem]:
-    item = before or after
-    assert item is not None  # noqa: S101 - nothing to nothing is no change
+    item = certain(before or after, "nothing to nothing is no change")
     thing = f"the policy {item['name']}"
     if after is None:
         return (Problem(BUILT_IN, thing),) if _is_built_in(item) else ()
@@ -120,14 +120,13 @@ def _require(before: Item | None, after: Item | None) -> Sequence[Problem]:
 
 def _change(before: Item | None, after: Item | None) -> Sequence[Step]:
     if after is None:
-        assert before is not None  # noqa: S101 - nothing to nothing is no change
+        before = certain(before, "nothing to nothing is no change")
         return (changing("Remove-HgsAttestationPolicy", {"Name": str(before["name"])}),)
     name = {"Name": str(after["name"])}
     steps: list[Step] = []
     if before is None and after.get("type") is not None:
         policy_type = str(after["type"])
-        artifact = after[_PATHS[policy_type]]
-        assert isinstance(artifact, Artifact)  # noqa: S101 - it is an option with an artifact kind
+        artifact = certainly(Artifact, after[_PATHS[policy_type]], "it is an option with an artifact kind")
         steps.append(changing(_ADD[policy_type], {**name, "Path": File(artifact.content or b"", artifact.name)}))
     # A policy that was just added is enabled.
     enabled = True if before is None and steps else before is not None and before["enabled"]

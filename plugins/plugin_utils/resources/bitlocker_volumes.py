@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import CMDLET_MISSING, Call, Results, Step, changing
+from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import certain
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Reading, Resource, Role
 from ansible_collections.guarded.fabric.plugins.plugin_utils.windows_values import name_of, texts
@@ -110,7 +111,7 @@ def _require(before: Item | None, after: Item | None) -> Sequence[Problem]:
 
 
 def _change(before: Item | None, after: Item | None) -> Sequence[Step]:
-    assert after is not None  # noqa: S101 - there is no state that removes a volume
+    after = certain(after, "there is no state that removes a volume")
     named = {"MountPoint": [str(after["mount_point"])]}
     if not after["encrypted"]:
         return (changing("Disable-BitLocker", named),)

@@ -22,6 +22,7 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import (
     Step,
     changing,
 )
+from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import certain, certainly
 from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import Artifact
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import SINGLE, Option, Reading, Resource, Role
@@ -162,7 +163,7 @@ def _compiled(options: Mapping[str, object]) -> Sequence[Step]:
 
 
 def _change(before: Item | None, after: Item | None) -> Sequence[Step]:
-    assert after is not None  # noqa: S101 - there is no state that removes the policy
+    after = certain(after, "there is no state that removes the policy")
     present: Item = before or {}
     restart = Restart("the code integrity policy takes effect with it")
     if present.get("is_applied"):
@@ -172,8 +173,7 @@ def _change(before: Item | None, after: Item | None) -> Sequence[Step]:
         source: Value = File(artifact.content or b"", artifact.name)
         made: Sequence[Step] = ()
     else:
-        options = after.get("scan")
-        assert isinstance(options, dict)  # noqa: S101 - refused without
+        options = certainly(dict, after.get("scan"), "refused without")
         source = BINARY
         made = (*(() if present.get("is_scanned") else (_scan(options),)), *_compiled(options))
     return (*made, changing("Copy-Item", {"LiteralPath": [source], "Destination": ACTIVE, "Force": True}), restart)

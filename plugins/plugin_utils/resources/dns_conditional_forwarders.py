@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import CMDLET_MISSING, Call, Results, Step, changing
+from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import certain
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Reading, Resource, Role
 from ansible_collections.guarded.fabric.plugins.plugin_utils.windows_values import texts
@@ -86,7 +87,7 @@ def _refuse(before: Item | None, after: Item | None) -> Sequence[Problem]:
 
 def _change(before: Item | None, after: Item | None) -> Sequence[Step]:
     if after is None:
-        assert before is not None  # noqa: S101 - nothing to nothing is no change
+        before = certain(before, "nothing to nothing is no change")
         return (changing("Remove-DnsServerZone", {"Name": str(before["name"]), "Force": True}),)
     masters = {"Name": str(after["name"]), "MasterServers": texts(after["master_servers"])}
     if before is not None:

@@ -21,6 +21,7 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import (
     Step,
     changing,
 )
+from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import certain
 from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import Artifact
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Reading, Resource, Role
@@ -126,7 +127,7 @@ def _refuse(before: Item | None, after: Item | None) -> Sequence[Problem]:
 
 def _change(before: Item | None, after: Item | None) -> Sequence[Step]:
     if after is None:
-        assert before is not None  # noqa: S101 - nothing to nothing is no change
+        before = certain(before, "nothing to nothing is no change")
         return (changing("Remove-HgsGuardian", {"Name": str(before["name"])}),)
     artifact = after.get("path")
     if not isinstance(artifact, Artifact):

@@ -19,6 +19,7 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.attestation_status 
     attestation,
 )
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import CMDLET_MISSING, Call, Results, Step, changing
+from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import certain
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import SINGLE, Option, Reading, Resource, Role
 from ansible_collections.guarded.fabric.plugins.plugin_utils.windows_values import name_of, texts
@@ -154,7 +155,7 @@ def _is_reconfigured(before: Item | None, after: Item) -> bool:
 
 
 def _change(before: Item | None, after: Item | None) -> Sequence[Step]:
-    assert after is not None  # noqa: S101 - there is no state that removes the client
+    after = certain(after, "there is no state that removes the client")
     steps: list[Step] = []
     if _is_reconfigured(before, after):
         if after.get("mode") == LOCAL:

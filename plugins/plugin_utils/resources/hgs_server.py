@@ -25,6 +25,7 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import (
     Step,
     changing,
 )
+from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import certain, certainly
 from ansible_collections.guarded.fabric.plugins.plugin_utils.pfx import why_not
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import (
@@ -116,9 +117,9 @@ def _install_forest(item: Item) -> Sequence[Step]:
 def _initialise(item: Item) -> Sequence[Step]:
     if item.get("join_address"):
         return (changing("Initialize-HgsServer", {"HgsServerIPAddress": str(item["join_address"])}),)
-    signing, encryption = (item.get(name) for name in _CERTIFICATES)
-    assert isinstance(signing, File)  # noqa: S101 - it is an option with file=True, and needed
-    assert isinstance(encryption, File)  # noqa: S101
+    signing, encryption = (
+        certainly(File, item.get(name), "it is an option with file=True, and needed") for name in _CERTIFICATES
+    )
     return (
         changing(
             "Initialize-HgsServer",
@@ -263,8 +264,8 @@ def _read(results: Results, config: Sequence[Item]) -> Reading:
 
 
 def _refuse(before: Item | None, after: Item | None) -> Sequence[Problem]:
-    assert before is not None  # noqa: S101 - every server is in some phase
-    assert after is not None  # noqa: S101 - there is no state that removes the service
+    before = certain(before, "every server is in some phase")
+    after = certain(after, "there is no state that removes the service")
     thing = f"HGS of {after.get('domain')}"
     if before["domain_role"] in (_MEMBER_WORKSTATION, _MEMBER_SERVER):
         return (Problem(DOMAIN_MEMBER, thing, f"of {before['domain']}"),)
@@ -278,7 +279,7 @@ def _refuse(before: Item | None, after: Item | None) -> Sequence[Problem]:
 
 
 def _change(before: Item | None, after: Item | None) -> Sequence[Step]:
-    assert after is not None  # noqa: S101 - there is no state that removes the service
+    after = certain(after, "there is no state that removes the service")
     phase = "absent" if before is None else str(before["phase"])
     return [step for passed in _way(phase) for step in passed.steps(after)]
 

@@ -25,6 +25,7 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import (
     Step,
     changing,
 )
+from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import certain
 from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import Artifact
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Reading, Resource, Role
@@ -274,7 +275,7 @@ def _refuse(before: Item | None, after: Item | None) -> Sequence[Problem]:
 
 
 def _require(before: Item | None, after: Item | None) -> Sequence[Problem]:
-    assert after is not None  # noqa: S101 - there is no state that removes a machine
+    after = certain(after, "there is no state that removes a machine")
     thing = f"the virtual machine {after['name']}"
     if before is None:
         return (Problem(VM_MISSING, thing),)
@@ -291,7 +292,7 @@ def _require(before: Item | None, after: Item | None) -> Sequence[Problem]:
 
 
 def _change(before: Item | None, after: Item | None) -> Sequence[Step]:
-    assert after is not None  # noqa: S101 - there is no state that removes a machine
+    after = certain(after, "there is no state that removes a machine")
     name = str(after["name"])
     present: Item = before or {"name": name}
     power = present.get("power", OFF)

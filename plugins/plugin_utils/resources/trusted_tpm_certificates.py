@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ansible_collections.guarded.fabric.plugins.module_utils.protection_algorithms import thumbprint
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import Call, File, Results, Step, changing
+from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import certainly
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Reading, Resource, Role
 from cryptography import x509
@@ -119,8 +120,7 @@ def _change(before: Item | None, after: Item | None) -> Sequence[Step]:
     removal = () if before is None else (_removal(before),)
     if after is None:
         return removal
-    file = after.get("path")
-    assert isinstance(file, File)  # noqa: S101 - refused without
+    file = certainly(File, after.get("path"), "refused without")
     store = STORES[str(after["store"])]
     return (*removal, changing("Import-Certificate", {"FilePath": file, "CertStoreLocation": store}))
 

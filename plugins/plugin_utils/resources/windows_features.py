@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import Call, Restart, Results, Step, changing
+from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import certain
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Reading, Resource, Role
 
@@ -59,7 +60,7 @@ def _refuse(before: Item | None, after: Item | None) -> Sequence[Problem]:
 
 
 def _change(before: Item | None, after: Item | None) -> Sequence[Step]:
-    assert after is not None  # noqa: S101 - there is no state that removes items
+    after = certain(after, "there is no state that removes items")
     if before is not None and before["restart_pending"]:
         return (Restart(f"the feature {before['name']} waits for it"),)
     cmdlet = "Install-WindowsFeature" if after["installed"] else "Uninstall-WindowsFeature"
