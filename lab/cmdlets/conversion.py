@@ -36,7 +36,9 @@ _INTEGERS: Final[Mapping[str, tuple[int, int]]] = {
 }
 
 # Classes with a conversion from text of their own; those of ActiveDirectory (AD...) all have one.
-_FROM_TEXT: Final = frozenset({"CimSession", "IPAddress", "MailAddress", "CultureInfo", "Certificate", "AppxPackage"})
+_FROM_TEXT: Final = frozenset(
+    {"AppxPackage", "Certificate", "CimSession", "CultureInfo", "Feature", "IPAddress", "MailAddress"}
+)
 
 # A parameter of the type on the left takes objects of those on the right.
 _BASES: Final[Mapping[str, frozenset[str]]] = {
@@ -60,6 +62,9 @@ def convert(value: object, type_name: str, accepted: Sequence[str], object_types
     """
     if type_name.startswith("Nullable["):
         return None if value is None else convert(value, type_name[9:-1], accepted, object_types)
+    if type_name == "StringCollection":
+        # PowerShell fills any collection that has a constructor and Add.
+        return convert(value, "String[]", accepted, object_types)
     if type_name == "Byte[]":
         return _bytes(value)
     if type_name.endswith("[]"):

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks calls, in the form in which they travel to invoke_cmdlets, against the published syntax."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from ansible_collections.guarded.fabric.lab.cmdlets.binder import BindError, bind
+from ansible_collections.guarded.fabric.lab.cmdlets.contracts import (
+    COMMON,
+    RISK,
+    Contract,
+    Parameter,
+    UnknownCmdletError,
+    Version,
+    contract,
+)
+from ansible_collections.guarded.fabric.lab.cmdlets.registry import Credential, PSObject, SecureString
+
+SUPPORTED: Final[tuple[Version, ...]] = ("2019", "2022", "2025")
+"""The versions of Windows Server that the collection is for."""
+
+_SUFFIX: Final = re.compile(r"(\.[A-Za-z0-9]{1,16})?")
+
+
+def check_call(call: Mapping[str, object], versions: Sequence[Version] = SUPPORTED) -> list[str]:
+    """Return what is wrong with a call, by version; nothing where every version publishes it like this.
+
+    What only the host will know (a result of an earlier call) is taken to be of the right type.
+    """
+    return [f"{call['cmdlet']} on {version}: {problem}" for version in versions for problem in _problems(call, version)]
+
+
+def check_batch(calls: Sequence[Mapping[str, object]], versions: Sequence[Version] = SUPPORTED) -> list[str]:
+    """Return what is wrong with the calls of one execution: with each, and with how they refer to each other."""
+    problems: list[str] = []
+    seen: set[str] = set()
+    for call in calls:
+        problems += check_call(call, versions)
+        problems += [f"{call['cmdlet']}: no earlier call is {name!r}" for name in _references(call) if name not in seen]
+        seen.add(str(call["id"]))
+    return problems
+
+
+def _problems(call: Mapping[str, object], version: Version) -> Iterator[str]:
+    try:
+        known = contract(str(call["cmdlet"]), version)
+    except UnknownCmdletError:
+        yield "not published"
+        return
+    if call["cmdlet"] != known.name:
+        yield f"published as {known.name}"
+    parameters = _mapping(call.get("parameters", {}))
+    names = {name for item in known.sets for name in item.places} | COMMON | (RISK if known.should_process else set())
+    yield from (f"-{name} is not how a parameter is published" for name in parameters if name not in names)
+    try:
+        bind(known.name, {name: _resolved(known, name, value) for name, value in parameters.items()}, version)
+    except BindError as error:
+        yield str(error)
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{value!r} is no mapping")
+    return value
+
+
+def _resolved(known: Contract, name: str, value: object) -> object:
+    """Return a value as the lab would resolve it; one that is no tagged value stays."""
+    if isinstance(value, list):
+        return [_resolved(known, name, item) for item in value]
+    if not isinstance(value, Mapping) or len(value) != 1:
+        return value
+    ((tag, content),) = value.items()
+    resolved: object = value
+    match tag:
+        case "$ref":
+            resolved = _placeholder(known.parameters.get(name))
+        case "$secret":
+            resolved = SecureString(str(content))
+        case "$credential":
+            named = _mapping(content)
+            resolved = Credential(str(named["username"]), SecureString(str(named["password"])))
+        case "$bytes":
+            resolved = b"content"
+        case "$file" if _SUFFIX.fullmatch(str(_mapping(content).get("suffix", ""))):
+            resolved = "path"
+    return resolved
+
+
+def _placeholder(parameter: Parameter | None) -> object:
+    """Return a value that fits: what an earlier call gives is not published well enough to judge it."""
+    element = "" if parameter is None else parameter.type.removesuffix("[]")
+    fitting = {"String": "text", "Byte": b"content", "Boolean": True, "XmlDocument": "<a />"}
+    return fitting.get(element, PSObject(element, {}))
+
+
+def _references(call: Mapping[str, object]) -> Iterator[str]:
+    waiting: list[object] = list(_mapping(call.get("parameters", {})).values())
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Mapping):
+            if set(value) == {"$ref"}:
+                yield str(value["$ref"]).split(".")[0]
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
