@@ -371,7 +371,9 @@ SCALARS: list[tuple[str, list[object]]] = [
     ("enum", ["Friday"]),
     ("mixed", [1, True, "last"]),
     ("array", []),
+    # REUSE-IgnoreStart
     ("content", ["# SPDX-License-Identifier: GPL-3.0-or-later"]),
+    # REUSE-IgnoreEnd
     ("host", ["for a program"]),
     ("unicode", ['Grüße 東京 \U0001f512 \u2028 "quoted" back\\slash \t']),
 ]
