@@ -144,12 +144,32 @@ def _set(record: Mapping[str, Any]) -> ParameterSet:
 
 
 def _distinct(sets: Iterable[ParameterSet]) -> tuple[ParameterSet, ...]:
-    """Join the blocks that pages of provider cmdlets show once per provider under one set name."""
+    """Join the blocks that pages of provider cmdlets show once per provider under one set name.
+
+    What one provider needs (New-Item -ConnectionURI of WSMan) the others do without.
+    """
     joined: dict[str, ParameterSet] = {}
     for item in sets:
         known = joined.get(item.name)
-        joined[item.name] = replace(item, places={**item.places, **known.places}) if known else item
+        joined[item.name] = item if known is None else replace(item, places=_common(item.places, known.places))
     return tuple(joined.values())
+
+
+def _common(some: Mapping[str, Place], others: Mapping[str, Place]) -> Mapping[str, Place]:
+    both = {**some, **others}
+    return {
+        name: replace(place, mandatory=place.mandatory and name in some and name in others)
+        for name, place in both.items()
+    }
+
+
+def _extended(sets: Iterable[ParameterSet], more: Iterable[ParameterSet]) -> tuple[ParameterSet, ...]:
+    """Add parameters to sets by the sets' names, and sets that are new."""
+    extended = {item.name: item for item in sets}
+    for item in more:
+        known = extended.get(item.name)
+        extended[item.name] = replace(item, places={**item.places, **known.places}) if known else item
+    return tuple(extended.values())
 
 
 def _parameter(name: str, record: Mapping[str, Any]) -> Parameter:
@@ -176,4 +196,4 @@ def _supplemented(known: Contract | None, name: str, record: Mapping[str, Any]) 
             if old
             else parameter
         )
-    return replace(known, parameters=parameters, sets=_distinct([*known.sets, *sets]))
+    return replace(known, parameters=parameters, sets=_extended(known.sets, sets))
