@@ -40,6 +40,24 @@ XML = rf"{FOLDER}\GuardedFabric.xml"
 BINARY = rf"{FOLDER}\GuardedFabric.p7b"
 """Where a scan is kept: only administrators write there, and Windows loads no policy of that name from there."""
 
+LEVELS = (
+    "None",
+    "Hash",
+    "FileName",
+    "FilePath",
+    "SignedVersion",
+    "PFN",
+    "Publisher",
+    "FilePublisher",
+    "LeafCertificate",
+    "PcaCertificate",
+    "RootCertificate",
+    "WHQL",
+    "WHQLPublisher",
+    "WHQLFilePublisher",
+)
+"""What New-CIPolicy takes as a level (PSD ConfigCI)."""
+
 _NO_FILE = "PathNotFound"
 _ENFORCEMENT = {0: "off", 1: "audit", 2: "enforced"}
 
@@ -189,8 +207,8 @@ RESOURCE = Resource(
             Role.INPUT,
             type="dict",
             suboptions=(
-                Option("level", Role.INPUT),
-                Option("fallback", Role.INPUT, type="list", elements="str"),
+                Option("level", Role.INPUT, choices=LEVELS),
+                Option("fallback", Role.INPUT, type="list", elements="str", choices=LEVELS),
                 Option("user_mode", Role.INPUT, type="bool"),
                 Option("rule_options", Role.INPUT, type="list", elements="int"),
                 Option("removed_rule_options", Role.INPUT, type="list", elements="int"),
