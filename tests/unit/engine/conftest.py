@@ -2,29 +2,30 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.guarded.fabric.lab.world import tpm
+from ansible_collections.guarded.fabric.lab.world import certificates, tpm
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import File
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, load_der_private_key, pkcs12
 from cryptography import x509
-from ansible_collections.guarded.fabric.lab.world import certificates
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, load_der_private_key, pkcs12
 
 from .lab_driver import NOW
 
 
 @pytest.fixture(scope="session")
 def tpm_keys() -> list[bytes]:
-    """Keys for the TPMs of a lab: two for each machine."""
+    """Make keys for the TPMs of a lab, two for each machine."""
     return [tpm.new_rsa_key() for _ in range(8)]
 
 
 @pytest.fixture(scope="session")
 def pfx_files() -> dict[str, File]:
-    """The certificates of a Key Protection Service."""
+    """Make the certificates of a Key Protection Service."""
     files = {}
     for name in ("signing", "encryption"):
         made = certificates.self_signed(f"HGS {name}", NOW)
         assert made.key is not None
         key = load_der_private_key(made.key, None)
+        assert isinstance(key, rsa.RSAPrivateKey)
         certificate = x509.load_der_x509_certificate(made.der)
         data = pkcs12.serialize_key_and_certificates(
             name.encode(), key, certificate, None, BestAvailableEncryption(b"Pfx-1")

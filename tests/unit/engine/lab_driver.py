@@ -6,13 +6,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from ansible_collections.guarded.fabric.lab import loading, topology
 from ansible_collections.guarded.fabric.lab.reading import Reader, User
 from ansible_collections.guarded.fabric.lab.world import directory, power, restarts
 from ansible_collections.guarded.fabric.lab.world.clock import Clock
 from ansible_collections.guarded.fabric.lab.world.factory import Passwords, make_world
+from ansible_collections.guarded.fabric.lab.world.model import World
 from ansible_collections.guarded.fabric.plugins.plugin_utils.capture import (
     Capture,
     CaptureReport,
@@ -27,15 +28,16 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.engine import (
     Sleep,
     reconcile,
 )
-
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Role
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from ansible_collections.guarded.fabric.lab.world.model import Machine, World
+    from ansible_collections.guarded.fabric.lab.world.model import Machine
     from ansible_collections.guarded.fabric.plugins.plugin_utils.engine import Answer, Need
     from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Item, Option, Resource
+
+    from .switches import Options, RunOptions
 
 T = TypeVar("T")
 
@@ -98,7 +100,7 @@ class Lab:
                 self.clock.move(need.seconds * WORLD_SECONDS)
         return {}
 
-    def run(self, machine: str, resource: Resource, config: Sequence[Item], **options: object) -> Report:
+    def run(self, machine: str, resource: Resource, config: Sequence[Item], **options: Unpack[Options]) -> Report:
         """Carry out a task."""
         request = Request(state="merged", config=config, thing=machine, reboot=True)
         request = replace(request, **options)
@@ -143,8 +145,8 @@ def _same(option: Option, predicted: object, actual: object) -> bool:
     return option.same(predicted, actual) if option.same else predicted == actual
 
 
-def beats(lab: Lab, machine: str, resource: Resource, config: Sequence[Item], **options: object) -> Report:
-    """Check, run, and run again: what is checked changes nothing, and predicts; what is run once needs no second time."""
+def beats(lab: Lab, machine: str, resource: Resource, config: Sequence[Item], **options: Unpack[RunOptions]) -> Report:
+    """Check, run, and run again: a check changes nothing and predicts, and what was run needs no second time."""
     changes = lab.reader.statistics.changes.total()
     predicted = lab.run(machine, resource, config, check_mode=True, **options)
     assert lab.reader.statistics.changes.total() == changes, "check mode changed something"

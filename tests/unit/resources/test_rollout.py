@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import pytest
-from ansible_collections.guarded.fabric.lab import topology
 from ansible_collections.guarded.fabric.plugins.plugin_utils import artifact_kinds as kinds
 from ansible_collections.guarded.fabric.plugins.plugin_utils.approval import judge
 from ansible_collections.guarded.fabric.plugins.plugin_utils.controller_files import with_files
@@ -36,7 +35,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 if TYPE_CHECKING:
     from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import File
     from ansible_collections.guarded.fabric.plugins.plugin_utils.engine import Report
+    from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import ArtifactKind
     from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Item, Resource
+    from ansible_collections.guarded.fabric.tests.unit.engine.switches import RunOptions
 
 TOPOLOGY = """
 hardware:
@@ -62,13 +63,13 @@ class Operator:
     def load(self, resource: Resource, config: list[Item]) -> list[Item]:
         return with_files(resource.options, config, str, ahead=False)
 
-    def do(self, machine: str, resource: Resource, *config: Item, **options: object) -> Report:
+    def do(self, machine: str, resource: Resource, *config: Item, **options: Unpack[RunOptions]) -> Report:
         return beats(self.lab, machine, resource, self.load(resource, list(config)), **options)
 
-    def path(self, kind: kinds.ArtifactKind, name: str) -> str:
+    def path(self, kind: ArtifactKind, name: str) -> str:
         return str(self.exchange / kind.folder / (name + kind.suffix))
 
-    def approve(self, kind: kinds.ArtifactKind, name: str) -> None:
+    def approve(self, kind: ArtifactKind, name: str) -> None:
         judge(Path(self.path(kind, name)), Approval("ada", "2026-11-24T19:00:00Z", "compared"), check_mode=False)
 
 
@@ -109,7 +110,7 @@ def prepare_hosts(operator: Operator) -> None:
     masters = [operator.lab.machine(name).address for name in ("hgs01", "hgs02")]
     operator.do("dns01", dns_conditional_forwarders.RESOURCE, {"name": "hgs.lab", "master_servers": masters})
     for host in ("host01", "host02"):
-        features = [{"name": name} for name in ("Hyper-V", "HostGuardian")]
+        features: list[Item] = [{"name": name} for name in ("Hyper-V", "HostGuardian")]
         assert operator.do(host, windows_features.RESOURCE, *features).changed
     scan = {"level": "Publisher", "removed_rule_options": [16], "hypervisor_enforced": True}
     assert operator.do("host01", code_integrity_policy.RESOURCE, {"scan": scan}).changed
@@ -130,7 +131,7 @@ def register(operator: Operator) -> None:
         operator.approve(kind, name)
     hosts = [{"name": name, "path": operator.path(kinds.PLATFORM_IDENTIFIER, name)} for name in ("host01", "host02")]
     assert operator.do("hgs01", attestation_hosts.RESOURCE, *hosts).changed
-    policies = [
+    policies: list[Item] = [
         {"name": "r740", "baseline": operator.path(kinds.TPM_BASELINE, "r740")},
         {"name": "core", "code_integrity_policy": operator.path(kinds.CODE_INTEGRITY_POLICY, "core")},
         {"name": "Hgs_NoHibernation", "enabled": False},
