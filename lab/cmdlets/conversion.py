@@ -7,6 +7,7 @@ text, and a number does not stand for an enum's name.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import uuid
 from datetime import datetime, timedelta
@@ -36,9 +37,7 @@ _INTEGERS: Final[Mapping[str, tuple[int, int]]] = {
 }
 
 # Classes with a conversion from text of their own; those of ActiveDirectory (AD...) all have one.
-_FROM_TEXT: Final = frozenset(
-    {"AppxPackage", "Certificate", "CimSession", "CultureInfo", "Feature", "IPAddress", "MailAddress"}
-)
+_FROM_TEXT: Final = frozenset({"AppxPackage", "Certificate", "CimSession", "CultureInfo", "Feature", "MailAddress"})
 
 # A parameter of the type on the left takes objects of those on the right.
 _BASES: Final[Mapping[str, frozenset[str]]] = {
@@ -155,6 +154,15 @@ def _enum(value: object, accepted: Sequence[str]) -> str:
     return ", ".join(names)
 
 
+def _address(value: object) -> str:
+    if isinstance(value, str):
+        try:
+            return str(ipaddress.ip_address(value))
+        except ValueError as error:
+            raise ConversionError("it is not an IP address") from error
+    raise ConversionError("it is not an IP address")
+
+
 def _guid(value: object) -> uuid.UUID:
     if isinstance(value, uuid.UUID):
         return value
@@ -235,6 +243,7 @@ _CONVERTERS: Final[Mapping[str, Callable[[object], object]]] = {
     "SwitchParameter": _switch,
     "Char": _character,
     "Guid": _guid,
+    "IPAddress": _address,
     "DateTime": _date,
     "TimeSpan": _time_span,
     "Uri": _text,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ansible_collections.guarded.fabric.lab.cmdlets.binder import BindError, bind
@@ -22,43 +23,58 @@ from ansible_collections.guarded.fabric.lab.cmdlets.registry import Credential, 
 SUPPORTED: Final[tuple[Version, ...]] = ("2019", "2022", "2025")
 """The versions of Windows Server that the collection is for."""
 
+_ABOUT_A_VALUE: Final = frozenset({"CannotConvertArgumentNoMessage", "ParameterArgumentValidationError"})
 _SUFFIX: Final = re.compile(r"(\.[A-Za-z0-9]{1,16})?")
 
 
-def check_call(call: Mapping[str, object], versions: Sequence[Version] = SUPPORTED) -> list[str]:
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with a call; `about_value`: only with a value, and another text in its place might do."""
+
+    text: str
+    about_value: bool = False
+
+
+def check_call(call: Mapping[str, object], versions: Sequence[Version] = SUPPORTED) -> list[Finding]:
     """Return what is wrong with a call, by version; nothing where every version publishes it like this.
 
     What only the host will know (a result of an earlier call) is taken to be of the right type.
     """
-    return [f"{call['cmdlet']} on {version}: {problem}" for version in versions for problem in _problems(call, version)]
+    return [
+        replace(finding, text=f"{call['cmdlet']} on {version}: {finding.text}")
+        for version in versions
+        for finding in _findings(call, version)
+    ]
 
 
-def check_batch(calls: Sequence[Mapping[str, object]], versions: Sequence[Version] = SUPPORTED) -> list[str]:
+def check_batch(calls: Sequence[Mapping[str, object]], versions: Sequence[Version] = SUPPORTED) -> list[Finding]:
     """Return what is wrong with the calls of one execution: with each, and with how they refer to each other."""
-    problems: list[str] = []
+    findings: list[Finding] = []
     seen: set[str] = set()
     for call in calls:
-        problems += check_call(call, versions)
-        problems += [f"{call['cmdlet']}: no earlier call is {name!r}" for name in _references(call) if name not in seen]
+        findings += check_call(call, versions)
+        findings += [
+            Finding(f"{call['cmdlet']}: no earlier call is {name!r}") for name in _references(call) if name not in seen
+        ]
         seen.add(str(call["id"]))
-    return problems
+    return findings
 
 
-def _problems(call: Mapping[str, object], version: Version) -> Iterator[str]:
+def _findings(call: Mapping[str, object], version: Version) -> Iterator[Finding]:
     try:
         known = contract(str(call["cmdlet"]), version)
     except UnknownCmdletError:
-        yield "not published"
+        yield Finding("not published")
         return
     if call["cmdlet"] != known.name:
-        yield f"published as {known.name}"
+        yield Finding(f"published as {known.name}")
     parameters = _mapping(call.get("parameters", {}))
     names = {name for item in known.sets for name in item.places} | COMMON | (RISK if known.should_process else set())
-    yield from (f"-{name} is not how a parameter is published" for name in parameters if name not in names)
+    yield from (Finding(f"-{name} is not how a parameter is published") for name in parameters if name not in names)
     try:
         bind(known.name, {name: _resolved(known, name, value) for name, value in parameters.items()}, version)
     except BindError as error:
-        yield str(error)
+        yield Finding(str(error), error.error_id.split(",")[0] in _ABOUT_A_VALUE)
 
 
 def _mapping(value: object) -> Mapping[str, object]:
@@ -77,7 +93,7 @@ def _resolved(known: Contract, name: str, value: object) -> object:
     resolved: object = value
     match tag:
         case "$ref":
-            resolved = _placeholder(known.parameters.get(name))
+            resolved = placeholder(known.parameters.get(name))
         case "$secret":
             resolved = SecureString(str(content))
         case "$credential":
@@ -90,7 +106,7 @@ def _resolved(known: Contract, name: str, value: object) -> object:
     return resolved
 
 
-def _placeholder(parameter: Parameter | None) -> object:
+def placeholder(parameter: Parameter | None) -> object:
     """Return a value that fits: what an earlier call gives is not published well enough to judge it."""
     element = "" if parameter is None else parameter.type.removesuffix("[]")
     fitting = {"String": "text", "Byte": b"content", "Boolean": True, "XmlDocument": "<a />"}

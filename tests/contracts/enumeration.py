@@ -42,10 +42,20 @@ _MAKERS: Final = frozenset({"Call", "changing"})
 
 @dataclass(frozen=True)
 class Made:
-    """The calls for one state; `is_refused` says whether config with that state is turned down before any call."""
+    """The calls for one state.
+
+    `is_refused` says whether config with that state is turned down before any call. `branch` tells apart the states
+    that choose differently where there is a choice; within a branch they differ in free text only.
+    """
 
     calls: Batch
     is_refused: Callable[[], bool] = lambda: False
+    branch: str = ""
+
+    @property
+    def shape(self) -> str:
+        """The cmdlets and parameters, without the values."""
+        return repr([(call["cmdlet"], _shape(call["parameters"])) for call in self.calls])
 
 
 @dataclass
@@ -129,7 +139,11 @@ def _of_resource(resource: Resource, texts: Sequence[str], pick: random.Random) 
             # A state that this resource rules out, or that has a text in a place where none of the file's stands.
             continue
         calls = [step for step in steps if isinstance(step, Call)]
-        yield Made(_wire(calls), partial(_is_refused, resource, before, after))
+        yield Made(_wire(calls), partial(_is_refused, resource, before, after), _branch(resource.options, after))
+
+
+def _branch(options: Sequence[Option], item: Item | None) -> str:
+    return repr([item[option.name] for option in options if option.choices and option.name in item] if item else item)
 
 
 def _is_refused(resource: Resource, before: Item | None, after: Item | None) -> bool:
@@ -141,7 +155,7 @@ def _is_refused(resource: Resource, before: Item | None, after: Item | None) -> 
         return bool(resource.refuse(before, after) or resource.require(before, after))
     except FabricError:
         return True
-    except (AssertionError, LookupError, TypeError):
+    except (AssertionError, LookupError, TypeError, ValueError):
         # It looks at what no option shows.
         return False
 
@@ -180,15 +194,16 @@ def _scalar(kind: str, option: Option, texts: Sequence[str], pick: random.Random
             return pick.choice([0, 1, 2])
         case "dict":
             return _item(option.suboptions, texts, pick)
-    # A text of the user's, or one that the file knows.
-    return pick.choice(option.choices or [f"a {option.name}", "http://hgs.example/", "10.0.0.1", *texts])
+    # Texts as users give them, and such as the file knows.
+    given = (f"a {option.name}", "http://hgs.example/", "10.0.0.1")
+    return pick.choice(option.choices or pick.choice([given, texts]))
 
 
 def distinct(made: Sequence[Made]) -> list[Made]:
     """Return one of each shape: the same cmdlets with the same parameters."""
     found: dict[str, Made] = {}
     for item in made:
-        found.setdefault(repr([(call["cmdlet"], _shape(call["parameters"])) for call in item.calls]), item)
+        found.setdefault(item.shape, item)
     return [item for item in found.values() if item.calls]
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from ansible_collections.guarded.fabric.lab.cmdlets.contracts import ALL_SETS, contracts
+from ansible_collections.guarded.fabric.lab.cmdlets.contracts import ALL_SETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from ansible_collections.guarded.fabric.lab.cmdlets.contracts import Contract, Parameter, Version
+    from ansible_collections.guarded.fabric.lab.cmdlets.contracts import Contract, Parameter
 
 # Types that PowerShell knows on every system; any other is left open.
 _TYPES: Final[Mapping[str, str]] = {
@@ -73,29 +73,25 @@ _BODY: Final = """\
 """
 
 
-def write_modules(folder: Path, version: Version, modules: Iterable[str]) -> None:
-    """Write one module of stubs into `folder` for each of the Windows modules; existing ones are written anew."""
-    for module in modules:
-        known = [item for item in contracts(version) if item.module == module]
-        place = folder / module
-        place.mkdir(parents=True, exist_ok=True)
-        names = ", ".join(_quoted(item.name) for item in known)
-        # Without the list of functions, PowerShell would not find the module of a cmdlet.
-        manifest = f"RootModule = {_quoted(module + '.psm1')}; ModuleVersion = '1.0.0'; FunctionsToExport = @({names})"
-        place.joinpath(f"{module}.psd1").write_text(f"@{{ {manifest} }}\n")
-        place.joinpath(f"{module}.psm1").write_text(_module(known))
-
-
-def _module(known: Iterable[Contract]) -> str:
+def write_module(folder: Path, module: str, known: Iterable[Contract]) -> Path:
+    """Write a module with a stub for each contract below `folder`, and return its path; an existing one is replaced."""
+    place = folder / module
+    place.mkdir(parents=True, exist_ok=True)
     stubs = [Stub(item) for item in known]
     enums = sorted({text for item in stubs for text in item.enums})
-    return "".join([*enums, *(item.text for item in stubs)])
+    names = ", ".join(_quoted(item.name) for item in stubs)
+    # Without the list of functions, PowerShell would not find the module of a cmdlet.
+    manifest = f"RootModule = {_quoted(module + '.psm1')}; ModuleVersion = '1.0.0'; FunctionsToExport = @({names})"
+    place.joinpath(f"{module}.psd1").write_text(f"@{{ {manifest} }}\n")
+    place.joinpath(f"{module}.psm1").write_text("".join([*enums, *(item.text for item in stubs)]))
+    return place
 
 
 class Stub:
     """A function that stands for a cmdlet: its text, and the enums that its parameters need."""
 
     def __init__(self, known: Contract) -> None:
+        self.name = known.name
         self.enums: set[str] = set()
         self.text = "".join(self._lines(known))
 
@@ -145,7 +141,7 @@ class Stub:
         values = parameter.accepted_values
         names = all(re.fullmatch(r"[A-Za-z_]\w*", value) for value in values)
         if values and names and element not in _TYPES:
-            enum = f"Stub_{element}_{'_'.join(values)}"
+            enum = re.sub(r"\W", "_", f"Stub_{element}_{'_'.join(values)}")
             self.enums.add(f"enum {enum} {{ {'; '.join(values)} }}\n")
             return f"[{enum}{array}]"
         accepted = f"[ValidateSet({', '.join(map(_quoted, values))})]" if values and element == "String" else ""

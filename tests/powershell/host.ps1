@@ -17,15 +17,17 @@ function ConvertTo-Table($Value) {
 }
 
 function Invoke-Module($Request) {
-    $state = [initialsessionstate]::CreateDefault2()
-    $state.ImportPSModule([string[]]$Request.modules)
-    $runspace = [runspacefactory]::CreateRunspace($state)
+    $runspace = [runspacefactory]::CreateRunspace([initialsessionstate]::CreateDefault2())
     $shell = [powershell]::Create($runspace)
     try {
         $runspace.Open()
         $proxy = $runspace.SessionStateProxy
         $proxy.SetVariable('ErrorActionPreference', 'Stop')
         $proxy.SetVariable('complex_args', (ConvertTo-Table $Request.arguments))
+        if ($Request.modules) {
+            $null = $shell.AddCommand('Import-Module').AddParameter('Name', [string[]]$Request.modules).Invoke()
+            $shell.Commands.Clear()
+        }
         $null = $shell.AddScript('Function Write-Host($msg) { Write-Output -InputObject $msg }').Invoke()
         $shell.Commands.Clear()
         $proxy.LanguageMode = $Request.language_mode

@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from ansible_collections.guarded.fabric.tests.powershell.generate_stubs import write_modules
+from ansible_collections.guarded.fabric.lab.cmdlets.contracts import contracts
+from ansible_collections.guarded.fabric.tests.powershell.generate_stubs import write_module
 from ansible_collections.guarded.fabric.tests.powershell.shell import MISSING, LanguageMode, Shell, find_pwsh
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ def language_mode(request: pytest.FixtureRequest) -> LanguageMode:
 
 
 @pytest.fixture(scope="session")
-def stubs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of modules with the published syntax of Windows Server 2022."""
+def stubs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Modules with the published syntax of Windows Server 2022."""
     folder = tmp_path_factory.mktemp("stubs")
-    write_modules(folder, "2022", STUBBED)
-    return folder
+    known = list(contracts("2022"))
+    return [write_module(folder, module, [item for item in known if item.module == module]) for module in STUBBED]
