@@ -8,6 +8,7 @@ certificates; a page on SQL Server calls them TrustedHgs_RootCA and TrustedHgs_I
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ansible_collections.guarded.fabric.plugins.module_utils.protection_algorithms import thumbprint
@@ -15,8 +16,10 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import Call, 
 from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import certainly
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Reading, Resource, Role
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+
+with suppress(ImportError):  # plugin_utils/requirements.py names what is missing, before anything needs it
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
