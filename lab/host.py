@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from .world.model import Machine
 
 _INVOKE_CMDLETS: Final = Path(__file__).resolve().parents[1] / "plugins" / "modules" / "invoke_cmdlets.ps1"
-_PING: Final = frozenset({"win_ping", "ansible.windows.win_ping"})
+_PING: Final = frozenset({"win_ping", "ansible.windows.win_ping", "ansible.legacy.ping"})
+"""The last is how ansible-core calls win_ping for itself, in wait_for_connection."""
+
 _SHORTEST_SHUTDOWN: Final = 0.25
 """Real seconds from the order to restart to the shutdown, however fast the clock runs: the answer has to get out."""
 _ALREADY_SCHEDULED, _NOT_IN_PROGRESS = 1190, 1116
