@@ -12,10 +12,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from .control import ControlError, NotRunningError, ask
-from .inventory import CONNECTIONS
-from .lifetime import Directory, LifetimeError, Options, StoreError, run, topology_of
-from .server import AddressError
+from .control_client import ControlError, NotRunningError, ask
+from .directory import CONNECTIONS, Directory, LifetimeError, Options, topology_of
 from .topology import TopologyError, text
 
 if TYPE_CHECKING:
@@ -34,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command: Callable[[argparse.Namespace], None] = options.command
         command(options)
-    except (ControlError, LifetimeError, StoreError, TopologyError, AddressError) as error:
+    except (ControlError, LifetimeError, TopologyError) as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -114,6 +112,9 @@ def _up(options: argparse.Namespace) -> None:
 
     def ready(what: str) -> None:
         print(f"{what}. Inventory: {directory.inventory / 'hosts.yml'}", flush=True)
+
+    # Here, because everything else only asks the lab that runs, and need not know how one is made.
+    from .lifetime import run  # noqa: PLC0415
 
     run(directory, _options(options), ready)
 

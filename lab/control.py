@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from .control_client import ControlError
 from .story import Story, StoryError
 
 if TYPE_CHECKING:
@@ -22,14 +23,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_REQUEST: Final = 64 * 1024
-
-
-class ControlError(Exception):
-    """The lab does not run, or refused what it was asked for."""
-
-
-class NotRunningError(ControlError):
-    """No lab listens on the control socket."""
 
 
 class Verbs:
@@ -105,24 +98,3 @@ class ControlSocket:
         writer.write(json.dumps(answer, default=str).encode() + b"\n")
         await writer.drain()
         writer.close()
-
-
-async def _ask(path: Path, verb: str, arguments: Mapping[str, object]) -> object:
-    reader, writer = await asyncio.open_unix_connection(path)
-    try:
-        writer.write(json.dumps({"verb": verb, "arguments": arguments}).encode() + b"\n")
-        await writer.drain()
-        answer = json.loads(await reader.read())
-    finally:
-        writer.close()
-    if "error" in answer:
-        raise ControlError(str(answer["error"]))
-    return answer["result"]
-
-
-def ask(path: Path, verb: str, **arguments: object) -> Any:  # noqa: ANN401 - JSON
-    """Ask a running lab for a verb. Raises ControlError."""
-    try:
-        return asyncio.run(_ask(path, verb, arguments))
-    except OSError as error:
-        raise NotRunningError("no lab runs here") from error

@@ -30,7 +30,6 @@ STRANGERS: Final = "strangers"
 REFERENCE: Final = "reference_hosts"
 """Group of the first host of each hardware class: whose evidence stands for its class."""
 
-CONNECTIONS: Final = ("winrm", "psrp")
 _HEADER: Final = "# Written by the lab, and written anew each time it starts.\n---\n"
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from .control import ControlSocket, Verbs
+from .directory import LifetimeError
 from .host import Host, known_module
 from .reading import Reader
 from .service import routes
@@ -34,7 +35,7 @@ _SWEEP: Final = 0.05
 """Real seconds between two looks at which machines should listen."""
 
 
-class AddressError(OSError):
+class AddressError(LifetimeError):
     """An address or port that the lab needs cannot be had."""
 
 
@@ -58,7 +59,7 @@ class LabServer:
     topology: Topology
     directory: Path
     tls: ssl.SSLContext
-    on_new_machine: Callable[[], None] = lambda: None
+    machines_changed: Callable[[], None]
     reader: Reader = field(init=False)
     _listeners: dict[str, _Listeners] = field(default_factory=dict, init=False)
     _stopped: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -102,7 +103,7 @@ class LabServer:
                 HttpListener(machine.address, self.topology.http_port, self._http(machine)),
             )
         if new:
-            self.on_new_machine()
+            self.machines_changed()
 
     def save(self) -> None:
         """Save all that changed."""
@@ -136,7 +137,7 @@ class LabServer:
                 listeners.http_open = True
         except OSError as error:
             port = listeners.http.port if listeners.winrm_open else listeners.winrm.port
-            raise AddressError(error.errno, f"{machine.name}: {machine.address}:{port}: {error.strerror}") from error
+            raise AddressError(f"{machine.name}: {machine.address}:{port}: {error.strerror}") from error
         if not up and listeners.winrm_open:
             listeners.winrm_open = False
             await listeners.winrm.go_down()

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ansible_collections.guarded.fabric.lab.world.addresses import is_address
-
 from .registry import CmdletError, NotEmulatedError, PSObject, cmdlet
 
 if TYPE_CHECKING:
@@ -55,7 +53,7 @@ def add_conditional_forwarder(session: Session, p: Bound) -> object:
             "Add-DnsServerConditionalForwarderZone",
             "InvalidOperation",
         )
-    addresses = _addresses(p, "Add-DnsServerConditionalForwarderZone")
+    addresses = p.texts("MasterServers")
     for holder in _controllers(session) if "ReplicationScope" in p else [server]:
         holder.forwarders[name] = list(addresses)
         if "ReplicationScope" in p:
@@ -73,7 +71,7 @@ def set_conditional_forwarder(session: Session, p: Bound) -> object:
     if name not in server.forwarders:
         raise _no_zone(name, session, "Set-DnsServerConditionalForwarderZone")
     if "MasterServers" in p:
-        addresses = _addresses(p, "Set-DnsServerConditionalForwarderZone")
+        addresses = p.texts("MasterServers")
         for holder in _holders(session, server, name):
             holder.forwarders[name] = list(addresses)
     return _zone(session, server, name) if p.flag("PassThru") else None
@@ -119,19 +117,6 @@ def _holders(session: Session, server: DnsServer, name: str) -> list[DnsServer]:
 def _directory_zones(session: Session) -> list[str]:
     machine = session.machine
     return [machine.domain] if machine.domain_controller and machine.domain else []
-
-
-def _addresses(p: Bound, cmdlet_name: str) -> list[str]:
-    addresses = p.texts("MasterServers")
-    bad = [address for address in addresses if not is_address(address)]
-    if bad:
-        raise CmdletError(
-            f"Cannot bind parameter 'MasterServers'. Cannot convert value \"{bad[0]}\" to type "
-            '"System.Net.IPAddress". An invalid IP address was specified.',
-            f"ParameterArgumentTransformationError,{cmdlet_name}",
-            "InvalidData",
-        )
-    return addresses
 
 
 def _zone(session: Session, server: DnsServer, name: str) -> PSObject:

@@ -29,5 +29,5 @@ TOPOLOGY = Topology(
 
 @pytest.fixture
 def lab() -> Playground:
-    """A fabric of several machines, of which nothing is set up yet."""
+    """Return a fabric of several machines, of which nothing is set up yet."""
     return Playground.of(TOPOLOGY, PASSWORDS, NOW, _KEYS.handed_out_again())

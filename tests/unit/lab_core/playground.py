@@ -4,20 +4,23 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.guarded.fabric.lab.reading import Reader, User
-from ansible_collections.guarded.fabric.lab.topology import Topology
 from ansible_collections.guarded.fabric.lab.world import certificates, power, restarts, tpm
 from ansible_collections.guarded.fabric.lab.world.clock import Clock
 from ansible_collections.guarded.fabric.lab.world.factory import Passwords, make_world
 from ansible_collections.guarded.fabric.lab.world.model import Machine, World
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, load_der_private_key, pkcs12
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from ansible_collections.guarded.fabric.lab.topology import Topology
 
 NOW = datetime(2026, 11, 24, 19, tzinfo=UTC)
 PASSWORDS = Passwords("Guardian-1", "Fabric-1", "Tenant-1")
@@ -113,7 +116,7 @@ class Playground:
         self.restart(name)
         self.call(name, "Initialize-HgsServer", **self.first_node_parameters())
 
-    def first_node_parameters(self) -> dict[str, object]:
+    def first_node_parameters(self) -> dict[str, Any]:
         return {
             "HgsServiceName": "hgs",
             "TrustTpm": True,
@@ -123,7 +126,7 @@ class Playground:
             "EncryptionCertificatePassword": {"$secret": PFX_PASSWORD},
         }
 
-    def joining_parameters(self, password: str = PASSWORDS.guardian) -> dict[str, object]:
+    def joining_parameters(self, password: str = PASSWORDS.guardian) -> dict[str, Any]:
         return {
             "HgsDomainName": "hgs.lab",
             "HgsDomainCredential": {"$credential": {"username": "HGS\\Administrator", "password": password}},

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .playground import Playground
@@ -50,7 +50,7 @@ def test_management_tools_come_only_when_asked_for(lab: Playground) -> None:
 
 def test_host_guardian_sets_up_vbs_which_runs_after_the_restart(lab: Playground) -> None:
     guard = ("Get-CimInstance", ("VirtualizationBasedSecurityStatus", "SecurityServicesRunning"))
-    where = {"ClassName": "Win32_DeviceGuard", "Namespace": r"root\Microsoft\Windows\DeviceGuard"}
+    where: dict[str, Any] = {"ClassName": "Win32_DeviceGuard", "Namespace": r"root\Microsoft\Windows\DeviceGuard"}
     assert lab.call("hosta01", *guard, **where)[0]["VirtualizationBasedSecurityStatus"] == 0
     lab.call("hosta01", "Install-WindowsFeature", Name="HostGuardian")
     assert lab.call("hosta01", *guard, **where)[0]["VirtualizationBasedSecurityStatus"] == 0

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible_collections.guarded.fabric.lab.world import hgs_clusters, network
@@ -37,7 +37,7 @@ def test_the_first_node_serves_after_role_restart_forest_restart_and_initialisat
 
 
 def test_each_step_wants_the_one_before(lab: Playground) -> None:
-    install = {"HgsDomainName": "hgs.lab", "SafeModeAdministratorPassword": SAFE_MODE}
+    install: dict[str, Any] = {"HgsDomainName": "hgs.lab", "SafeModeAdministratorPassword": SAFE_MODE}
     assert lab.refusal("hgs01", "Install-HgsServer", **install) == "CommandNotFoundException"
     lab.call("hgs01", "Install-WindowsFeature", Name="HostGuardianServiceRole")
     assert lab.refusal("hgs01", "Install-HgsServer", **install) == "CommandNotFoundException"
@@ -65,7 +65,7 @@ def test_a_directory_that_just_started_does_not_answer_yet(lab: Playground) -> N
 
 def test_a_promotion_that_waits_for_its_restart_shows_in_the_registry(lab: Playground) -> None:
     lab.install_role("hgs01")
-    key = {"LiteralPath": r"HKLM:\SYSTEM\CurrentControlSet\Services\NTDS\Parameters"}
+    key: dict[str, Any] = {"LiteralPath": r"HKLM:\SYSTEM\CurrentControlSet\Services\NTDS\Parameters"}
     assert lab.refusal("hgs01", "Get-ItemProperty", **key) == "PathNotFound"
     lab.call("hgs01", "Install-HgsServer", HgsDomainName="hgs.lab", SafeModeAdministratorPassword=SAFE_MODE)
     found = lab.call("hgs01", "Get-ItemProperty", ("DSA Database file",), **key)
@@ -80,7 +80,7 @@ def test_initialising_twice_is_refused(lab: Playground) -> None:
 @pytest.mark.parametrize("password", ["short1!", "alllowercase", "NoDigitsHere"])
 def test_a_simple_safe_mode_password_is_refused(lab: Playground, password: str) -> None:
     lab.install_role("hgs01")
-    parameters = {"HgsDomainName": "hgs.lab", "SafeModeAdministratorPassword": {"$secret": password}}
+    parameters: dict[str, Any] = {"HgsDomainName": "hgs.lab", "SafeModeAdministratorPassword": {"$secret": password}}
     expected = "PasswordNotComplex"
     if password == "short1!":
         lab.call("hgs01", "Install-HgsServer", **parameters)
@@ -148,9 +148,7 @@ def test_the_service_name_resolves_to_every_node_and_survives_one(lab: Playgroun
     addresses = {lab.machine(name).address for name in ("hgs01", "hgs02")}
     assert set(network.resolve(lab.world, lab.clock.now(), lab.machine("hgs01"), "hgs.hgs.lab")) == addresses
     lab.machine("hgs01").dead = True
-    reply = network.request(
-        lab.world, lab.clock, lab.machine("hgs02"), "GET", "http://hgs.hgs.lab/attestation/GETINFO"
-    )
+    reply = network.request(lab.world, lab.clock, lab.machine("hgs02"), "GET", "http://hgs.hgs.lab/attestation/GETINFO")
     assert reply.status == 200
     assert {item["Name"]: item["State"] for item in lab.call("hgs02", "Get-ClusterNode", ("Name", "State"))} == {
         "hgs01": "Down",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from ansible_collections.guarded.fabric.lab.world.model import BootSettings
+
     from .playground import Playground
 
 POLICY = r"C:\Windows\System32\CodeIntegrity\SIPolicy.p7b"
@@ -72,34 +74,40 @@ def test_registry_values_are_made_changed_and_read_whatever_the_letter_case(lab:
 
 
 def test_some_registry_values_are_settings_of_the_next_start(lab: Playground) -> None:
+    def asked(settings: BootSettings) -> bool:
+        return settings.virtualization_based_security
+
     machine = lab.machine("hosta01")
     key = r"HKLM:\SYSTEM\CurrentControlSet\Control\DeviceGuard"
-    assert machine.settings.virtualization_based_security is False
+    assert not asked(machine.settings)
     lab.call("hosta01", "Set-ItemProperty", Path=key, Name="EnableVirtualizationBasedSecurity", Value=1)
-    assert machine.settings.virtualization_based_security is True
+    assert asked(machine.settings)
     assert machine.boot is not None
-    assert machine.boot.settings.virtualization_based_security is False
+    assert not asked(machine.boot.settings)
     shown = lab.call("hosta01", "Get-ItemProperty", ("EnableVirtualizationBasedSecurity",), Path=key)
     assert shown == [{"EnableVirtualizationBasedSecurity": 1}]
 
 
 def test_roots_of_tpm_vendors_go_into_a_store_that_comes_with_the_role(lab: Playground) -> None:
     (root,) = lab.world.tpm_vendors.values()
-    given = {"FilePath": _file(root.der, ".cer"), "CertStoreLocation": r"Cert:\LocalMachine\TrustedTPM_RootCA"}
+    given: dict[str, Any] = {
+        "FilePath": _file(root.der, ".cer"),
+        "CertStoreLocation": r"Cert:\LocalMachine\TrustedTPM_RootCA",
+    }
     assert lab.refusal("hgs01", "Import-Certificate", **given) == "PathNotFound"
     lab.install_role("hgs01")
     (first,) = lab.call("hgs01", "Import-Certificate", ("Thumbprint",), **given)
     lab.call("hgs01", "Import-Certificate", **given)
-    found = lab.call("hgs01", "Get-ChildItem", ("Thumbprint",), Path=given["CertStoreLocation"])
+    found = lab.call("hgs01", "Get-ChildItem", ("Thumbprint",), Path=store)
     assert found == [first]
-    path = f"{given['CertStoreLocation']}\\{first['Thumbprint']}"
+    path = f"{store}\\{first['Thumbprint']}"
     assert lab.call("hgs01", "Test-Path", Path=path) == [True]
     lab.call("hgs01", "Remove-Item", Path=path)
-    assert lab.call("hgs01", "Get-ChildItem", Path=given["CertStoreLocation"]) == []
+    assert lab.call("hgs01", "Get-ChildItem", Path=store) == []
 
 
 def test_a_pfx_brings_its_private_key_into_the_store(lab: Playground) -> None:
-    given = {"FilePath": lab.pfx("me"), "CertStoreLocation": r"Cert:\LocalMachine\My"}
+    given: dict[str, Any] = {"FilePath": lab.pfx("me"), "CertStoreLocation": r"Cert:\LocalMachine\My"}
     assert lab.refusal("tenant01", "Import-PfxCertificate", **given, Password={"$secret": "no"}) == "System.Exception"
     (shown,) = lab.call(
         "tenant01", "Import-PfxCertificate", ("Subject", "HasPrivateKey"), **given, Password={"$secret": "pfx password"}
@@ -130,7 +138,7 @@ def test_cim_refuses_what_it_does_not_have(lab: Playground, where: dict[str, str
 
 def test_cim_filters_by_equality(lab: Playground) -> None:
     for vendor, number in (("Contoso", 1), ("fabrikam", 0)):
-        where = {"ClassName": "Win32_BIOS", "Filter": f"Manufacturer = '{vendor}'"}
+        where: dict[str, Any] = {"ClassName": "Win32_BIOS", "Filter": f"Manufacturer = '{vendor}'"}
         assert len(lab.call("hosta01", "Get-CimInstance", ("Manufacturer",), **where)) == number
 
 

@@ -10,7 +10,9 @@ from ansible_collections.guarded.fabric.lab.cmdlets.registry import PSObject, Se
 from ansible_collections.guarded.fabric.lab.output_values import MISSING, answer, output, part
 from ansible_collections.guarded.fabric.lab.world import certificates
 
-INNER = PSObject("Inner", {"Name": "a", "List": [PSObject("X", {"Id": 1}), PSObject("X", {"Id": 2}), PSObject("Y", {})]})
+INNER = PSObject(
+    "Inner", {"Name": "a", "List": [PSObject("X", {"Id": 1}), PSObject("X", {"Id": 2}), PSObject("Y", {})]}
+)
 
 
 @pytest.mark.parametrize(

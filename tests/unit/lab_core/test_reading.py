@@ -133,8 +133,9 @@ def test_warnings_are_told_unless_silenced(lab: Playground) -> None:
 
 def test_whatif_does_nothing(lab: Playground) -> None:
     lab.call("dns01", "Remove-DnsServerZone", Name="fabric.lab", WhatIf=True)
-    assert lab.machine("dns01").dns_server is not None
-    assert "fabric.lab" in lab.machine("dns01").dns_server.zones
+    server = lab.machine("dns01").dns_server
+    assert server is not None
+    assert "fabric.lab" in server.zones
 
 
 def test_a_silenced_error_gives_nothing(lab: Playground) -> None:
