@@ -90,10 +90,8 @@ def test_some_registry_values_are_settings_of_the_next_start(lab: Playground) ->
 
 def test_roots_of_tpm_vendors_go_into_a_store_that_comes_with_the_role(lab: Playground) -> None:
     (root,) = lab.world.tpm_vendors.values()
-    given: dict[str, Any] = {
-        "FilePath": _file(root.der, ".cer"),
-        "CertStoreLocation": r"Cert:\LocalMachine\TrustedTPM_RootCA",
-    }
+    store = r"Cert:\LocalMachine\TrustedTPM_RootCA"
+    given: dict[str, Any] = {"FilePath": _file(root.der, ".cer"), "CertStoreLocation": store}
     assert lab.refusal("hgs01", "Import-Certificate", **given) == "PathNotFound"
     lab.install_role("hgs01")
     (first,) = lab.call("hgs01", "Import-Certificate", ("Thumbprint",), **given)
