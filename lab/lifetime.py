@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 import os
+import resource
 import secrets
 import signal
 import string
@@ -68,6 +69,7 @@ def run(directory: Directory, options: Options, tell: Callable[[str], None]) -> 
     Raises LifetimeError, TopologyError.
     """
     load_everything()
+    _allow_many_connections()
     with directory.held():
         try:
             with closing(Store(directory.world)) as store:
@@ -98,6 +100,12 @@ def _run(directory: Directory, options: Options, store: Store, tell: Callable[[s
     write_inventory()
     server = LabServer(world, clock, store, wanted, directory.path, certificate.context(), write_inventory)
     asyncio.run(_serve(server, lambda: tell(f"{len(world.machines)} machines are ready")))
+
+
+def _allow_many_connections() -> None:
+    """Raise the limit of open files, which every listener and connection is one of, as far as this user may."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _serve(server: LabServer, ready: Callable[[], None]) -> None:

@@ -122,12 +122,14 @@ class LabServer:
                 _LOG.info("%s restarts", machine.name)
                 restarts.restart(self.world, machine, now)
                 self._changed(machine)
-            await self._follow(machine, self._listeners[machine.name])
+            up = power.is_up(self.world, machine, now)
+            serves = up and hgs_clusters.cluster_of(self.world, machine) is not None
+            listeners = self._listeners[machine.name]
+            if (up, serves) != (listeners.winrm_open, listeners.http_open):
+                await self._follow(machine, listeners, up=up, serves=serves)
 
-    async def _follow(self, machine: Machine, listeners: _Listeners) -> None:
+    async def _follow(self, machine: Machine, listeners: _Listeners, *, up: bool, serves: bool) -> None:
         """Open or close a machine's listeners as its power and roles ask for."""
-        up = power.is_up(self.world, machine, self.clock.now())
-        serves = up and hgs_clusters.cluster_of(self.world, machine) is not None
         try:
             if up and not listeners.winrm_open:
                 await listeners.winrm.come_up()
