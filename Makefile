@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo lab lint types unit derived lock clean
+.PHONY: help setup test demo lab lint types unit derived changelog lock clean
 
 # Nothing of a run is left in, or read from, the user's own ~/.ansible.
 export ANSIBLE_HOME := $(CURDIR)/.build/ansible-home
@@ -27,13 +27,17 @@ unit: setup  ## unit tests only
 	@.venv/bin/pytest -q -n 2
 
 demo: setup  ## roll out a whole guarded fabric on the embedded lab
-	@.venv/bin/python demo/run.py
+	@PYTHONPATH=.build .venv/bin/python -m ansible_collections.guarded.fabric.demo
 
 lab: setup  ## start the embedded lab and keep it up to play with
-	@.venv/bin/python demo/run.py --keep
+	@PYTHONPATH=.build .venv/bin/python -m ansible_collections.guarded.fabric.demo --keep
 
-derived: setup  ## write what follows from the modules, roles and playbooks: README tables, action group
+derived: setup  ## write what follows from other files: README tables, action group, docs/errors.md
 	@.venv/bin/python scripts/derived.py
+	@.venv/bin/python scripts/generate_error_reference.py
+
+changelog: setup  ## take fragments and new modules into the release notes of galaxy.yml's version
+	@.venv/bin/python scripts/release_notes.py
 
 lock: setup  ## resolve requirements-*.in anew
 	@bash scripts/lock.sh

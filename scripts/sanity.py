@@ -8,11 +8,10 @@ script that brings pip into its own environments: a copy below .build gives it t
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 
-from ansible_collections.guarded.fabric.scripts.tracked_files import ROOT, tracked_files
+from ansible_collections.guarded.fabric.scripts.tracked_files import ROOT, copy_to
 
 HOME = ROOT / ".build" / "sanity"
 TREE = HOME / "ansible_collections" / "guarded" / "fabric"
@@ -41,20 +40,6 @@ TESTS = (
 )
 
 
-def copy_tree() -> None:
-    """Lay the files out as ansible-test wants them; git's own folder of an earlier run stays."""
-    TREE.mkdir(parents=True, exist_ok=True)
-    for entry in TREE.iterdir():
-        if entry.name != ".git":
-            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-    for name in tracked_files():
-        target = TREE / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, target, follow_symlinks=False)
-    subprocess.run(["git", "init", "--quiet", str(TREE)], check=True)
-    subprocess.run(["git", "-C", str(TREE), "add", "--all"], check=True)
-
-
 def seed_pip() -> None:
     """Give ansible-test's pip bootstrap the pip that Python carries, under the file name it looks for."""
     cache = HOME / ".ansible" / "test" / "cache"
@@ -64,7 +49,9 @@ def seed_pip() -> None:
 
 def main() -> int:
     """Return ansible-test's exit status."""
-    copy_tree()
+    copy_to(TREE)
+    subprocess.run(["git", "init", "--quiet", str(TREE)], check=True)
+    subprocess.run(["git", "-C", str(TREE), "add", "--all"], check=True)
     seed_pip()
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     chosen = [argument for test in TESTS for argument in ("--test", test)]

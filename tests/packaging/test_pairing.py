@@ -57,6 +57,10 @@ def test_one_script_runs_on_hosts() -> None:
     assert stems("plugins/modules/*.ps1") == {RUNNER}
 
 
+def test_every_module_but_the_runner_has_the_python_file_that_ansible_looks_for_beside_its_documentation() -> None:
+    assert stems("plugins/modules/*.py") == documented() - {RUNNER}
+
+
 def test_every_module_but_the_runner_is_in_an_action_group() -> None:
     assert {name for names in action_groups().values() for name in names} == documented() - {RUNNER}
 
