@@ -14,7 +14,7 @@ import importlib
 import pkgutil
 import random
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -199,12 +199,13 @@ def _scalar(kind: str, option: Option, texts: Sequence[str], pick: random.Random
     return pick.choice(option.choices or pick.choice([given, texts]))
 
 
-def distinct(made: Sequence[Made]) -> list[Made]:
-    """Return one of each shape: the same cmdlets with the same parameters."""
-    found: dict[str, Made] = {}
+def distinct_calls(made: Iterable[Made]) -> list[dict[str, object]]:
+    """Return one call of each shape: the same cmdlet with the same parameters."""
+    found: dict[str, dict[str, object]] = {}
     for item in made:
-        found.setdefault(item.shape, item)
-    return [item for item in found.values() if item.calls]
+        for call in item.calls:
+            found.setdefault(repr((call["cmdlet"], _shape(call["parameters"]))), call)
+    return list(found.values())
 
 
 def _shape(parameters: object) -> Sequence[object]:
