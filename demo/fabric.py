@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the administrators of the demonstration's fabric decide: names, certificates, which VMs are shielded.
 
-The files that this writes are what a user of a real fabric writes by hand: an inventory beside the one that says where the
-machines are, with one file of variables for each trust domain.
+The files that this writes are what a user of a real fabric writes by hand: an inventory beside the one that says where
+the machines are, with one file of variables for each trust domain.
 """
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 from cryptography import x509
@@ -20,9 +20,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 DOMAIN = "guardian.example"
 SERVICE = "hgs"
-_YEARS = datetime.timedelta(days=5 * 365)
+_YEARS = dt.timedelta(days=5 * 365)
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def _certificate(purpose: str, password: str) -> bytes:
     """Return a self-signed certificate of the Key Protection Service as PFX (WSD guarded-fabric-obtain-certs)."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"HGS {purpose} Certificate")])
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = dt.datetime.now(dt.timezone.utc)
     usage = x509.KeyUsage(
         digital_signature=True,
         data_encipherment=True,
@@ -99,14 +102,13 @@ def _variables(directory: Path, group: str, content: Mapping[str, object], mode:
     _write(directory / "group_vars" / group / "fabric.yml", yaml.safe_dump(dict(content)).encode(), mode)
 
 
-def _guardian(directory: Path, found: Machines, vendor_roots: Sequence[Path]) -> None:
+def _guardian(directory: Path, found: Machines) -> None:
     passwords = {purpose: secrets.token_urlsafe(18) for purpose in ("signing", "encryption")}
     for purpose, password in passwords.items():
         _write(directory / "certificates" / f"{purpose}.pfx", _certificate(purpose.title(), password), 0o600)
     variables: dict[str, object] = {
         "hgs_safe_mode_password": secrets.token_urlsafe(18) + "-1aA",
         "hgs_primary": found.nodes[0],
-        "hgs_trusted_tpm_certificates": [{"path": str(path), "store": "root"} for path in vendor_roots],
         # One person plays all three domains here. A real guardian names somebody who has compared the evidence.
         "attestation_approved_by": "the demonstration's guardian",
         "attestation_approval_reason": "first capture of factory-fresh hosts",
@@ -117,12 +119,12 @@ def _guardian(directory: Path, found: Machines, vendor_roots: Sequence[Path]) ->
     _variables(directory, "hgs", variables, 0o600)
 
 
-def write(directory: Path, exchange: Path, found: Machines, vendor_roots: Sequence[Path]) -> Path:
+def write(directory: Path, exchange: Path, found: Machines) -> Path:
     """Write the inventory of decisions; return its file. An inventory that is there already is left as it is."""
     path = directory / "fabric.yml"
     if path.exists():
         return path
-    _guardian(directory, found, vendor_roots)
+    _guardian(directory, found)
     service = f"{SERVICE}.{DOMAIN}"
     _variables(
         directory,

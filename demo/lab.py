@@ -4,12 +4,18 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / ".build"
 MODULE = "ansible_collections.guarded.fabric.lab"
 
 
@@ -23,17 +29,22 @@ class Lab:
     def _argv(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", MODULE, "--state", str(self.directory), *arguments]
 
+    def _run(self, *arguments: str, check: bool) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: S603 - the project's own program
+            self._argv(*arguments),
+            check=check,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(BUILD)},
+        )
+
     def command(self, *arguments: str) -> str:
         """Return a command line that a person may type."""
         return " ".join(["PYTHONPATH=.build", *self._argv(*arguments)])
 
     def tell(self, *arguments: str) -> str:
         """Run a verb; return what it says. Raises CalledProcessError where it fails."""
-        build = str(self.directory.parent.parent)
-        done = subprocess.run(  # noqa: S603 - the project's own program
-            self._argv(*arguments), check=True, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": build}
-        )
-        return done.stdout
+        return self._run(*arguments, check=True).stdout
 
     def start(self, topology: str, connection: str) -> None:
         """Start the lab and wait until it is ready."""
@@ -43,7 +54,7 @@ class Lab:
     def stop(self) -> None:
         """Stop the lab, if it was started."""
         if self._running:
-            subprocess.run(self._argv("down"), check=False, stdout=subprocess.DEVNULL)  # noqa: S603 - as above
+            self._run("down", check=False)
 
     def status(self) -> Mapping[str, Sequence[Mapping[str, str]]]:
         """Return nodes, hosts and virtual machines as the lab sees them from above."""
@@ -54,7 +65,3 @@ class Lab:
     def inventory(self) -> Path:
         """The inventory of the lab's machines."""
         return self.directory / "inventory" / "hosts.yml"
-
-    def vendor_certificates(self) -> list[Path]:
-        """Return the root certificates of the TPM vendors, as a guardian gets them from the vendors."""
-        return sorted((self.directory / "tpm-vendors").glob("*.cer"))

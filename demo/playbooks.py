@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from .lab import BUILD
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Playbooks:
     def _environment(self) -> dict[str, str]:
         return {
             **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build"),
+            "ANSIBLE_COLLECTIONS_PATH": str(BUILD),
             "ANSIBLE_HOME": str(self.work / "ansible"),
             "ANSIBLE_STDOUT_CALLBACK": "guarded.fabric.rollout",
             "ANSIBLE_FORKS": "6",
@@ -45,7 +45,7 @@ class Playbooks:
 
     def command(self, playbook: str) -> str:
         """Return a command line that a person may type."""
-        return " ".join([f"ANSIBLE_COLLECTIONS_PATH={ROOT / '.build'}", *self._argv(playbook)])
+        return " ".join([f"ANSIBLE_COLLECTIONS_PATH={BUILD}", *self._argv(playbook)])
 
     def run(self, playbook: str, *arguments: str) -> int:
         """Run a playbook; return its exit code."""

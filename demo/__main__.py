@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Roll out a whole guarded fabric on the embedded lab, roll it out again, and show what it is good for.
 
-Everything that happens goes through stock `ansible-playbook` and the playbooks of this collection. The lab stands in for
-the Windows machines; it is stopped at the end, however that comes, unless --keep asks for it.
+Everything goes through stock `ansible-playbook` and the playbooks of this collection. The lab stands in for the Windows
+machines; it is stopped at the end, however that comes, unless --keep asks for it.
 """
 
 from __future__ import annotations
@@ -14,16 +14,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / ".build"
-sys.path[:0] = [str(BUILD), str(ROOT)]
+from . import fabric, story
+from .lab import BUILD, ROOT, Lab
+from .playbooks import Playbooks
 
-from demo import fabric, story  # noqa: E402 - the path has to be set first
-from demo.lab import Lab  # noqa: E402
-from demo.playbooks import Playbooks  # noqa: E402
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 WORK = BUILD / "demo"
 
@@ -84,9 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "0  Start the lab: Windows machines played by a program, behind the real WinRM protocol. It guards nothing."
         )
         lab.start(options.topology, options.connection)
-        decisions = fabric.write(
-            WORK / "inventory", WORK / "exchange", fabric.machines(lab.status()), lab.vendor_certificates()
-        )
+        decisions = fabric.write(WORK / "inventory", WORK / "exchange", fabric.machines(lab.status()))
         playbooks = Playbooks([lab.inventory, decisions], WORK)
         if options.keep:
             _keep(lab, playbooks)
