@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar, Unpack
@@ -64,6 +65,11 @@ class Lab:
     clock: Clock
     reader: Reader
     log: Log = field(default_factory=Log)
+
+    def copy(self) -> Lab:
+        """Return a lab of its own that is as this one is now."""
+        world, clock = deepcopy(self.world), Clock(self.clock.now(), monotonic=lambda: 0.0)
+        return Lab(world, clock, Reader(world, clock))
 
     def machine(self, name: str) -> Machine:
         return self.world.machines[name]

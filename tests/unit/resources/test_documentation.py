@@ -24,7 +24,7 @@ NAMES = sorted(path.stem for path in (PLUGINS / "action").glob("[a-z]*.py"))
 FACTS = ("type", "elements", "required", "choices", "default")
 
 
-def action(name: str) -> Any:  # noqa: ANN401 - each module has an action of its own class
+def action(name: str) -> Any:
     module = importlib.import_module(f"ansible_collections.guarded.fabric.plugins.action.{name}")
     return module.ActionModule
 

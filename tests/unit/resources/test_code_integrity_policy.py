@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from ansible_collections.guarded.fabric.lab.world import power, restarts
+from ansible_collections.guarded.fabric.plugins.module_utils import si_policy_binary
+from ansible_collections.guarded.fabric.plugins.plugin_utils import artifact_kinds
+from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import Call, CallError, Outcome, Restart, Results
+from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import Artifact
+from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError
+from ansible_collections.guarded.fabric.plugins.plugin_utils.resources import code_integrity_policy as resource
+from ansible_collections.guarded.fabric.tests.unit.engine.lab_driver import Lab, beats
+
+if TYPE_CHECKING:
+    from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Item
+
+    from .rollout import Operator, Stages
+
+RESOURCE = resource.RESOURCE
+SCAN: Item = {"scan": {"level": "Publisher", "fallback": ["Hash"], "removed_rule_options": [3, 16]}}
+
+
+def scans(lab: Lab) -> int:
+    return lab.reader.statistics.calls["New-CIPolicy"]
+
+
+def artifact(operator: Operator) -> Item:
+    path = operator.path(artifact_kinds.CODE_INTEGRITY_POLICY, "core")
+    return operator.load(RESOURCE, [{"policy": path}])[0]
+
+
+def restart_by_hand(lab: Lab, machine: str) -> None:
+    restarts.restart(lab.world, lab.machine(machine), lab.clock.now())
+    lab.pass_time(power.RESTART + timedelta(minutes=1))
+
+
+def test_a_host_is_scanned_once(stages: Stages) -> None:
+    lab = stages.after("prepare_hosts").lab
+    before = lab.machine("host01").files[resource.ACTIVE.lower()]
+    # Other software would give another policy; the one there is stays the policy.
+    lab.machine("host01").installed_software[r"C:\Program Files\New\new.exe"] = b"new"
+    assert not lab.run("host01", RESOURCE, [SCAN]).changed
+    assert lab.machine("host01").files[resource.ACTIVE.lower()] == before
+
+
+def test_a_scan_that_was_interrupted_goes_on_with_the_same_policy(stages: Stages) -> None:
+    lab = stages.after("prepare_hosts").lab
+    machine = lab.machine("host01")
+    scanned = machine.files[resource.XML.lower()]
+    for path in (resource.ACTIVE, resource.BINARY):
+        del machine.files[path.lower()]
+    number = scans(lab)
+    beats(lab, "host01", RESOURCE, [SCAN])
+    assert scans(lab) == number
+    assert si_policy_binary.read(machine.files[resource.ACTIVE.lower()]).policy_id
+    assert scanned
+
+
+def test_a_policy_is_in_force_only_after_a_restart(stages: Stages) -> None:
+    operator = stages.after("prepare_hosts")
+    lab = operator.lab
+    lab.machine("host02").files[resource.ACTIVE.lower()] = b"another policy"
+    config = [artifact(operator)]
+    report = lab.run("host02", RESOURCE, config, reboot=False)
+    assert (report.changed, report.reboot_required) == (True, True)
+    (found,) = lab.run("host02", RESOURCE, [], state="gathered").before
+    assert found["restart_pending"] is True
+    waiting = lab.run("host02", RESOURCE, config, check_mode=True)
+    assert waiting.commands == ("Restart-Computer -Force  # the code integrity policy takes effect with it",)
+    restart_by_hand(lab, "host02")
+    assert not lab.run("host02", RESOURCE, config).changed
+
+
+def test_a_policy_that_was_replaced_is_put_back(stages: Stages) -> None:
+    operator = stages.after("prepare_hosts")
+    operator.lab.machine("host02").files[resource.ACTIVE.lower()] = b"another policy"
+    report = beats(operator.lab, "host02", RESOURCE, [artifact(operator)])
+    assert [command.split()[0] for command in report.commands] == ["Copy-Item", "Restart-Computer"]
+
+
+def test_what_is_enforced_is_reported(stages: Stages) -> None:
+    lab = stages.after("prepare_hosts").lab
+    assert lab.run("host01", RESOURCE, [], state="gathered").before[0]["kernel_enforcement"] in ("audit", "enforced")
+    assert lab.run("dns01", RESOURCE, [], state="gathered").before[0]["kernel_enforcement"] == "off"
+
+
+@pytest.mark.parametrize("config", [{}, {**SCAN, "policy": Artifact("core.p7b", b"x", None)}])
+def test_one_source_is_needed(stages: Stages, config: Item) -> None:
+    lab = stages.after("prepare_hosts").lab
+    if not config:
+        assert not lab.run("host01", RESOURCE, [config]).changed
+        return
+    with pytest.raises(FabricError) as error:
+        lab.run("host01", RESOURCE, [config])
+    assert [problem.kind for problem in error.value.problems] == [resource.NO_SOURCE]
+
+
+def reading(active: str | None, binary: str | None, written: str, started: str, config: Item) -> Item:
+    gone = Outcome(error=CallError("PathNotFound,X", "ObjectNotFound", "", accepted=True))
+    results = Results(
+        {
+            "system": Outcome(output=({"LastBootUpTime": started},)),
+            "guard": Outcome(output=({"CodeIntegrityPolicyEnforcementStatus": 2},)),
+            "active": Outcome(output=({"LastWriteTime": written},)) if active else gone,
+            "active-hash": Outcome(output=({"Hash": active},)) if active else gone,
+            "binary-hash": Outcome(output=({"Hash": binary},)) if binary else gone,
+            "scan": Outcome(output=({"FullName": resource.XML},)) if binary else gone,
+        }
+    )
+    return RESOURCE.read(results, [config]).state[""]
+
+
+EARLY, LATE = "2026-11-24T10:00:00.0000000Z", "2026-11-24T11:00:00.0000000Z"
+
+
+@pytest.mark.parametrize(
+    ("active", "binary", "written", "started", "is_active"),
+    [
+        ("AB", "ab", EARLY, LATE, True),
+        ("AB", "ab", LATE, EARLY, False),
+        ("AB", "ab", LATE, LATE, False),
+        ("CD", "ab", EARLY, LATE, False),
+        ("AB", None, EARLY, LATE, False),
+        (None, "ab", EARLY, LATE, False),
+        (None, None, EARLY, LATE, False),
+    ],
+)
+def test_active_is_what_was_applied_before_the_last_start(
+    active: str | None, binary: str | None, written: str, started: str, *, is_active: bool
+) -> None:
+    item = reading(active, binary, written, started, SCAN)
+    assert item["active"] is is_active
+    if not is_active:
+        steps = RESOURCE.change(item, {**SCAN, "active": True})
+        assert isinstance(steps[-1], Restart)
+        copies = [step for step in steps if isinstance(step, Call) and step.cmdlet == "Copy-Item"]
+        applied = (active or "").lower() == binary
+        assert bool(copies) is not applied
+
+
+def test_an_artifact_that_is_yet_to_come_is_not_active() -> None:
+    config = {"policy": Artifact("core.p7b", None, None)}
+    assert reading("AB", None, EARLY, LATE, config)["active"] is False
+
+
+def test_a_copy_is_always_made_of_a_fresh_file() -> None:
+    """Copy-Item hands on the time of its source, by which it is told whether a restart is due."""
+    item = reading("CD", "ab", EARLY, LATE, SCAN)
+    cmdlets = [step.cmdlet for step in RESOURCE.change(item, {**SCAN, "active": True}) if isinstance(step, Call)]
+    assert cmdlets == ["Set-RuleOption", "Set-RuleOption", "ConvertFrom-CIPolicy", "Copy-Item"]
+
+
+@pytest.mark.parametrize(("enforced", "switch"), [(True, "Enabled"), (False, "None")])
+def test_the_hypervisor_enforces_it_or_not(enforced: bool, switch: str) -> None:  # noqa: FBT001 - the option's value
+    options = {"hypervisor_enforced": enforced}
+    steps = RESOURCE.change(None, {"scan": options, "active": True})
+    (call,) = [step for step in steps if isinstance(step, Call) and step.cmdlet == "Set-HVCIOptions"]
+    assert call.parameters == {"FilePath": resource.XML, switch: True}
