@@ -13,28 +13,38 @@ options:
   reboot:
     description:
       - Whether the host may be restarted where O(config) needs it. The run goes on after the restart.
-      - Without it the module stops where a restart is needed and says so with RV(reboot_required).
+      - Without it the module stops where a restart is needed and says so with RV(reboot_required). Run it again after
+        the restart, and it goes on from there.
     type: bool
     default: false
   reboot_timeout:
-    description: Seconds to wait for the host to answer after a restart.
+    description:
+      - Seconds to wait for the host to answer after a restart.
     type: int
     default: 1800
   settle_timeout:
     description:
-      - Seconds to wait for something that is under way on the host, such as a directory that starts or certificates that
-        are being replicated.
+      - Seconds to wait for something that is under way on the host, such as a directory that starts, certificates that
+        are being replicated, or a volume that is being encrypted.
     type: int
     default: 900
 attributes:
   check_mode:
     support: full
-    details: What check mode reports is what a run does; values that the fabric decides are left out of RV(after).
+    details:
+      - What check mode reports is what a run does; values that the fabric decides are left out of RV(after).
+      - Where something is missing that an earlier task of the same play may bring, check mode warns and goes on as if
+        nothing were there.
   diff_mode:
     support: full
   platform:
     support: full
     platforms: windows
+  async:
+    description: Supports being used with the C(async) keyword.
+    support: none
+requirements:
+  - cryptography and lxml on the controller
 notes:
   - One remote execution where nothing has to change, two where something does, whatever the number of items.
   - On the host only M(guarded.fabric.invoke_cmdlets) runs.
