@@ -10,12 +10,15 @@ import sys
 import tarfile
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.guarded.fabric.scripts.tracked_files import ROOT, tracked_files
 
 TOOLS = Path(sys.executable).parent
 NAME = "guarded.fabric"
+ATTRIBUTES = {"check_mode", "diff_mode", "platform"}
+"""What every module says it supports or not."""
 
 
 def run(*command: str, cwd: Path, **environment: str) -> str:
@@ -86,7 +89,7 @@ def test_galaxy_accepts_the_artifact(artifact: Path, tmp_path: Path) -> None:
     assert {content["content_type"] for content in result["contents"]} >= {"module", "role", "playbook"}
 
 
-def documented(installed: Path, kind: str) -> dict[str, dict[str, object]]:
+def documented(installed: Path, kind: str) -> dict[str, dict[str, Any]]:
     """Return the documentation, by name, of all plugins of a kind of the installed collection."""
     show = partial(run, "ansible-doc", "--json", "-t", kind, cwd=installed, ANSIBLE_COLLECTIONS_PATH=str(installed))
     listed = json.loads(show("--list", NAME))
@@ -99,6 +102,8 @@ def test_every_module_has_documentation_once_installed(installed: Path) -> None:
     shown = documented(installed, "module")
     assert set(shown) == modules
     assert [name for name, text in shown.items() if not (text["doc"] and text["examples"] and text["return"])] == []
+    silent = {name: ATTRIBUTES - set(text["doc"]["attributes"]) for name, text in shown.items()}
+    assert not any(silent.values()), silent
 
 
 def test_every_role_has_documentation_once_installed(installed: Path) -> None:
