@@ -80,7 +80,8 @@ class LabServer:
             await self._sweep()
             await control.open()
             ready()
-            while not self._stopped.is_set():
+            # Who removes the directory of a lab wants no lab; nobody could stop it any more.
+            while not self._stopped.is_set() and self.directory.exists():
                 await self._sweep()
                 try:
                     await asyncio.wait_for(self._stopped.wait(), _SWEEP)

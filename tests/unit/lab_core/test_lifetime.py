@@ -4,6 +4,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -178,6 +179,13 @@ def test_an_interrupt_ends_it_in_order(lab: Lab) -> None:
     os.kill(process, signal.SIGINT)
     _until(lambda: not _is_alive(process))
     assert not (lab.state / "control").exists()
+
+
+def test_a_lab_whose_directory_is_removed_ends(lab: Lab) -> None:
+    lab.up()
+    process = lab.process
+    shutil.rmtree(lab.state)
+    _until(lambda: not _is_alive(process))
 
 
 def test_a_lab_changes_by_its_story_and_by_a_reset(lab: Lab) -> None:
