@@ -79,7 +79,7 @@ def test_a_certificate_without_its_key_is_named(key: rsa.RSAPrivateKey) -> None:
 
 
 def test_keys_that_hgs_does_not_take_are_named() -> None:
-    small = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    small = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 - what is refused
     assert kind(packed(small, certificate(small))) is pfx.PFX_KEY_UNSUITABLE
     curve = ec.generate_private_key(ec.SECP256R1())
     assert kind(packed(curve, certificate(curve))) is pfx.PFX_KEY_UNSUITABLE

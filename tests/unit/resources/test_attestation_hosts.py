@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import Kind
-    from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Item
+    from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Item, Resource
 
     from .rollout import Operator, Stages
 
@@ -133,7 +133,7 @@ def test_a_thousand_hosts_take_as_many_executions_as_their_size_asks_for() -> No
     assert len(sizes) <= 1 + 1 + 1000 * 9000 // BATCH_BYTES
 
 
-def _unchecked() -> resource.Resource:
+def _unchecked() -> Resource:
     return replace(RESOURCE, prepare=lambda config: config)
 
 
@@ -144,7 +144,9 @@ def test_a_replaced_tpm_is_removed_and_added(stages: Stages) -> None:
     machine = lab.machine("host01")
     vendor = lab.world.tpm_vendors["Lab Silicon"]
     machine.tpm = tpm.manufacture("Lab Silicon", vendor, lab.clock.now(), tpm.new_rsa_key)
-    captured = lab.capture("host01", attestation_evidence.CAPTURE, {"name": "host01"}, str(operator.exchange), check_mode=True)
+    captured = lab.capture(
+        "host01", attestation_evidence.CAPTURE, {"name": "host01"}, str(operator.exchange), check_mode=True
+    )
     content = captured.filed[0].artifact.content
     config = [{"name": "host01", "path": Artifact("host01.xml", content, None)}]
     assert not lab.run("hgs01", RESOURCE, config).changed

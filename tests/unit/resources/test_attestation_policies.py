@@ -41,7 +41,9 @@ def refused(operator: Operator, config: Sequence[Item], state: str = "merged") -
 
 def state_of(operator: Operator, name: str) -> str | None:
     service = next(iter(operator.lab.world.clusters.values())).attestation
-    return next((policy.state for policy in service.policies.values() if policy.name.casefold() == name.casefold()), None)
+    return next(
+        (policy.state for policy in service.policies.values() if policy.name.casefold() == name.casefold()), None
+    )
 
 
 def test_policies_are_added_once(stages: Stages) -> None:

@@ -53,10 +53,11 @@ def test_a_scan_that_was_interrupted_goes_on_with_the_same_policy(stages: Stages
     for path in (resource.ACTIVE, resource.BINARY):
         del machine.files[path.lower()]
     number = scans(lab)
-    beats(lab, "host01", RESOURCE, [SCAN])
+    same = {"level": "Publisher", "removed_rule_options": [16], "hypervisor_enforced": True}
+    beats(lab, "host01", RESOURCE, [{"scan": same}])
     assert scans(lab) == number
-    assert si_policy_binary.read(machine.files[resource.ACTIVE.lower()]).policy_id
-    assert scanned
+    assert machine.files[resource.XML.lower()] == scanned
+    si_policy_binary.read(machine.files[resource.ACTIVE.lower()])
 
 
 def test_a_policy_is_in_force_only_after_a_restart(stages: Stages) -> None:

@@ -24,9 +24,7 @@ def test_a_forwarder_is_added_once_and_changed_in_place(stages: Stages) -> None:
     assert lab.run("dns01", RESOURCE, [FORWARDER]).commands[0].startswith("Add-DnsServerConditionalForwarderZone")
     assert not lab.run("dns01", RESOURCE, [{**FORWARDER, "name": "HGS.lab"}]).changed
     report = lab.run("dns01", RESOURCE, [{**FORWARDER, "master_servers": ["10.0.0.3"]}])
-    assert report.commands == (
-        "Set-DnsServerConditionalForwarderZone -Name 'hgs.lab' -MasterServers @('10.0.0.3')",
-    )
+    assert report.commands == ("Set-DnsServerConditionalForwarderZone -Name 'hgs.lab' -MasterServers @('10.0.0.3')",)
 
 
 def test_overriding_removes_forwarders_and_no_other_zone(stages: Stages) -> None:

@@ -24,9 +24,10 @@ NAMES = sorted(path.stem for path in (PLUGINS / "action").glob("[a-z]*.py"))
 FACTS = ("type", "elements", "required", "choices", "default")
 
 
-def action(name: str) -> Any:
+def action(name: str) -> type[FabricAction]:
     module = importlib.import_module(f"ansible_collections.guarded.fabric.plugins.action.{name}")
-    return module.ActionModule
+    plugin: type[FabricAction] = module.ActionModule
+    return plugin
 
 
 def document(name: str) -> dict[str, Any]:
