@@ -41,7 +41,7 @@ def _artifact(path: str, kind: ArtifactKind, *, approval: bool, ahead: bool) -> 
         if ahead and error.problems[0].kind is ARTIFACT_MISSING:
             return Artifact(path, None, None)
         raise
-    if approval:
+    if approval and not ahead:
         require_approval(artifact)
     return artifact
 
@@ -60,8 +60,8 @@ def _file(path: str, find: Find) -> File:
 def with_files(options: Sequence[Option], config: Sequence[Item], find: Find, *, ahead: bool) -> list[Item]:
     """Return config with an Artifact or a File in place of each path that names one.
 
-    `ahead` takes an artifact that is not there as coming: an earlier task of the same play may capture it. Raises
-    FabricError.
+    `ahead` takes an artifact that is not there or not approved as coming: an earlier task of the same play may capture
+    and approve it. Raises FabricError.
     """
     loaded: list[Item] = []
     for item in config:
@@ -76,3 +76,17 @@ def with_files(options: Sequence[Option], config: Sequence[Item], find: Find, *,
                 files[option.name] = _file(str(path), find)
         loaded.append({**item, **files})
     return loaded
+
+
+def unapproved(options: Sequence[Option], config: Sequence[Item]) -> list[Problem]:
+    """Return the problem of each artifact in `config` that has to be approved and is not."""
+    found: list[Problem] = []
+    for option in options:
+        artifacts = (item.get(option.name) for item in config) if option.approval else ()
+        for artifact in artifacts:
+            if isinstance(artifact, Artifact):
+                try:
+                    require_approval(artifact)
+                except FabricError as error:
+                    found.extend(error.problems)
+    return found

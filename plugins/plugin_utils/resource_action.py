@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Generator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ansible.errors import AnsibleActionFail, AnsibleError
@@ -15,7 +16,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
 from . import requirements
-from .controller_files import with_files
+from .controller_files import unapproved, with_files
 from .engine import Answer, Execute, InterruptedChangeError, Need, Reboot, Report, Request, reconcile
 from .plan import argument_spec
 from .problems import FabricError
@@ -138,6 +139,9 @@ class ResourceAction(FabricAction):
             }
         except FabricError as error:
             return {**result, "failed": True, "changed": False, **failure_result(error)}
+        if check_mode:
+            awaited = unapproved(self.resource.options, request.config)
+            report = replace(report, warnings=(*(f"{item} (check mode goes on)" for item in awaited), *report.warnings))
         return {**result, **self._result(request, report)}
 
     def _find(self, path: str) -> str:

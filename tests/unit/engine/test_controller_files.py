@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from ansible_collections.guarded.fabric.plugins.plugin_utils import controller_files, exchange
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import File
-from ansible_collections.guarded.fabric.plugins.plugin_utils.controller_files import with_files
+from ansible_collections.guarded.fabric.plugins.plugin_utils.controller_files import unapproved, with_files
 from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import Approval, Artifact, ArtifactKind
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Item, Option, Role
@@ -50,9 +50,17 @@ def test_an_artifact_that_needs_approval_is_refused_without(tmp_path: Path) -> N
     path = tmp_path / "notes" / "a.txt"
     artifact = exchange.save(path, NOTES, b"a note", "host01", WHEN)
     assert refused({"path": str(path)}) is exchange.NOT_APPROVED
-    assert refused({"path": str(path)}, ahead=True) is exchange.NOT_APPROVED
     exchange.approve(artifact, Approval("ada", WHEN, "ok"))
     assert isinstance(loaded({"path": str(path)})["path"], Artifact)
+
+
+def test_looking_ahead_says_what_is_to_be_approved(tmp_path: Path) -> None:
+    path = tmp_path / "notes" / "a.txt"
+    artifact = exchange.save(path, NOTES, b"a note", "host01", WHEN)
+    item = loaded({"path": str(path), "free": str(path)}, ahead=True)
+    assert [problem.kind for problem in unapproved(OPTIONS, [item])] == [exchange.NOT_APPROVED]
+    exchange.approve(artifact, Approval("ada", WHEN, "ok"))
+    assert unapproved(OPTIONS, [loaded({"path": str(path)}, ahead=True)]) == []
 
 
 def test_an_artifact_may_be_coming_and_a_file_may_not(tmp_path: Path) -> None:
