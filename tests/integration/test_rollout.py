@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each phase of a rollout: checked and run; and at the end all of them run and checked once more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from ansible_collections.guarded.fabric.tests.integration.runs import PHASES
+from ansible_collections.guarded.fabric.tests.integration.setups import PAIR, Setup, nothing_changes, setup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ansible_collections.guarded.fabric.tests.integration.runs import Result
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setup]:
+    with setup(tmp_path_factory.mktemp("pair"), PAIR) as made:
+        yield made
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_phase_does_what_check_mode_foretold(pair: Setup, phase: str) -> None:
+    with nothing_changes(pair):
+        foretold = pair.ansible.succeed(phase, "--check", "--diff")
+    done = pair.ansible.succeed(phase)
+    assert foretold.changed
+    assert foretold.changed == done.changed
+    for before, after in zip(foretold.results, done.results, strict=True):
+        assert surprises(before, after) == []
+
+
+def test_a_finished_fabric_is_left_alone(pair: Setup) -> None:
+    with nothing_changes(pair):
+        again = pair.ansible.succeed("site")
+    assert again.changed == []
+
+
+def test_check_mode_foretells_nothing_for_a_finished_fabric(pair: Setup) -> None:
+    with nothing_changes(pair):
+        foretold = pair.ansible.succeed("site", "--check", "--diff")
+    assert foretold.changed == []
+
+
+def test_the_fabric_guards(pair: Setup) -> None:
+    status = pair.lab.tell("status")
+    assert [node["service"] for node in status["nodes"]] == ["hgs.guardian.example"] * 2
+    assert [(host["status"], host["substatus"]) for host in status["hosts"]] == [("Passed", [])] * 2
+    (machine,) = status["virtual_machines"]
+    assert {**machine, "state": "Running", "shielded": True, "encrypted": True} == machine
+
+
+def surprises(foretold: Result, done: Result) -> list[str]:
+    """Return what a run came to that check mode had foretold otherwise."""
+    found = [
+        f"{name} was foretold {foretold.result.get(name)}, and is {done.result.get(name)}"
+        for name in ("before", "commands")
+        if foretold.result.get(name) != done.result.get(name)
+    ]
+    if not holds(foretold.result.get("after"), done.result.get("after")):
+        found.append(f"after was foretold {foretold.result['after']}, and is {done.result['after']}")
+    return found
+
+
+def holds(foretold: object, actual: object) -> bool:
+    """Whether a value came as foretold. Properties that are known only once a thing is there were not foretold."""
+    if isinstance(foretold, dict) and isinstance(actual, dict):
+        return all(name in actual and holds(value, actual[name]) for name, value in foretold.items())
+    if isinstance(foretold, list) and isinstance(actual, list):
+        return len(foretold) == len(actual) and all(map(holds, foretold, actual))
+    return foretold == actual
