@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +50,16 @@ class Playbooks:
     def run(self, playbook: str, *arguments: str) -> int:
         """Run a playbook; return its exit code."""
         return subprocess.run(self._argv(playbook, *arguments), env=self._environment, check=False).returncode  # noqa: S603
+
+    def call(self, hosts: str, cmdlet: str, parameters: Mapping[str, object]) -> int:
+        """Call a cmdlet on hosts as an administrator does who does not care for playbooks; return the exit code."""
+        calls = [{"id": "call", "cmdlet": cmdlet, "parameters": parameters, "changes": True}]
+        arguments = ["-m", "guarded.fabric.invoke_cmdlets", "-a", json.dumps({"calls": calls})]
+        inventories = [argument for path in self.inventories for argument in ("-i", str(path))]
+        program = Path(sys.executable).parent / "ansible"
+        argv = [str(program), *inventories, hosts, *arguments]
+        environment = {**self._environment, "ANSIBLE_LOAD_CALLBACK_PLUGINS": "True"}
+        return subprocess.run(argv, env=environment, check=False).returncode  # noqa: S603
 
     def changed(self) -> int:
         """Return how many results of the last run changed something."""

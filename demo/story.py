@@ -37,7 +37,10 @@ def _thief(lab: Lab, playbooks: Playbooks) -> None:
     machine = lab.status()["virtual_machines"][0]["name"]
     print(lab.tell("copy-vm", machine, "--to", ROGUE), end="", flush=True)
     stolen = ("--extra-vars", "guarded_hosts=strangers", "--extra-vars", f'{{"shielded_vm_names": ["{machine}"]}}')
-    _refused("starting a stolen machine", playbooks.run("shield.yml", *stolen))
+    _refused("shielding a stolen machine again", playbooks.run("shield.yml", *stolen))
+    print(f"\nThe thief starts it by hand: Start-VM -Name {machine}", flush=True)
+    _refused("starting a stolen machine", playbooks.call("strangers", "Start-VM", {"Name": [machine]}))
+    print("\nand reads its disk:", flush=True)
     print(lab.tell("read-disk", machine, "--on", ROGUE), end="", flush=True)
 
 

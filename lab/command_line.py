@@ -84,6 +84,9 @@ def _add_story(verbs: Any) -> None:  # noqa: ANN401 - argparse's type is private
     copy = verbs.add_parser("copy-vm", help="copy a virtual machine's files to another host")
     copy.add_argument("vm")
     copy.add_argument("--to", required=True, metavar="HOST")
+    read = verbs.add_parser("read-disk", help="read a virtual machine's disks without starting it, as a thief does")
+    read.add_argument("vm")
+    read.add_argument("--on", required=True, metavar="HOST")
     rogue = verbs.add_parser("add-rogue", help="add a host that nobody registered")
     rogue.add_argument("name")
     kill = verbs.add_parser("kill", help="break a machine")
@@ -95,6 +98,7 @@ def _add_story(verbs: Any) -> None:  # noqa: ANN401 - argparse's type is private
     for verb, names in (
         (tamper, ("host",)),
         (copy, ("vm", "to")),
+        (read, ("vm", "on")),
         (rogue, ("name",)),
         (kill, ("machine",)),
         (revive, ("machine",)),

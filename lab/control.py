@@ -38,6 +38,7 @@ class Verbs:
             "stop": self._stop,
             "tamper-firmware": story.tamper_firmware,
             "copy-vm": story.copy_vm,
+            "read-disk": story.read_disk,
             "add-rogue": story.add_rogue,
             "kill": story.kill,
             "revive": story.revive,

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .world import endorsement, files, firmware_changes, hgs_clusters, power, restarts, tpm, virtual_machines
 from .world.attestation_client import current_status
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
     from .world.clock import Clock
     from .world.model import VirtualMachine, World
+
+
+# Shorter runs of letters occur in cipher text by chance.
+_TEXT: Final = re.compile(rb"[\x20-\x7e]{12,}")
+_SHOWN_TEXTS: Final = 3
 
 
 class StoryError(ValueError):
@@ -119,6 +125,20 @@ class Story:
             raise StoryError(f"{vm} is on {to} already")
         virtual_machines.copy_away(self._world, host, original, target, self._clock.now())
         return f"{original.name} of {host.name} lies on {target.name} too"
+
+    def read_disk(self, vm: str, on: str) -> str:
+        """Say what somebody reads who opens a virtual machine's disks on a host without starting it."""
+        host = self._machine(on)
+        machine = next((item for item in host.virtual_machines.values() if item.name.lower() == vm.lower()), None)
+        if machine is None:
+            raise StoryError(f"{on} has no virtual machine {vm}")
+        lines = []
+        for path in machine.disks:
+            volume = virtual_machines.disk(host, path).volume
+            texts = [run.decode("ascii") for run in _TEXT.findall(volume)]
+            shown = "; ".join(texts[:_SHOWN_TEXTS]) or "nothing but cipher text"
+            lines.append(f"{path} on {host.name}: {len(volume)} bytes, readable text: {shown}")
+        return "\n".join(lines)
 
     def _all_virtual_machines(self) -> list[tuple[Machine, VirtualMachine]]:
         return [(host, vm) for host in self._world.machines.values() for vm in host.virtual_machines.values()]

@@ -39,6 +39,14 @@ options:
 """
 
 
+QUIET = frozenset(
+    prefix + name
+    for prefix in ("", "ansible.builtin.", "ansible.legacy.")
+    for name in ("include_tasks", "include_role", "import_tasks", "import_role", "validate_argument_spec")
+)
+"""Actions that are not shown where they go well: what they lead to shows itself."""
+
+
 @dataclass
 class Phase:
     """A play: seconds it took, and what it did."""
@@ -142,7 +150,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_ok(self, result: Any) -> None:  # noqa: ANN401
         """Count a host on which the task went well."""
-        if result._task.action in constants._ACTION_ALL_INCLUDES:  # noqa: SLF001 - what was included shows itself
+        if result._task.action in QUIET:  # noqa: SLF001 - the callback API hands results over so
             return
         changed = bool(result._result.get("changed"))  # noqa: SLF001 - the callback API hands results over so
         if self._step is not None:
@@ -187,7 +195,7 @@ class CallbackModule(CallbackBase):
 
     def _show_message(self, message: object) -> None:
         for line in message if isinstance(message, list) else [message]:
-            self._display.display(f"  {line}")
+            self._display.display(f"  {line}".rstrip())
 
     def _finish_step(self) -> None:
         step, self._step = self._step, None
