@@ -271,12 +271,12 @@ class _Engine:
         planned, state = first, first.before
         done: list[object] = []
         for _stage in range(MAXIMUM_STAGES):
+            if planned.unmet:
+                raise FabricError(*planned.unmet)
             following = _deeds(planned)
             # The same deeds would lead to the same state once more.
             if not planned.changed or all(deed in done for deed in following):
                 break
-            if planned.unmet:
-                raise FabricError(*planned.unmet)
             reached = yield from self._stage(planned)
             if reached is None:
                 return self._report(first.before, state, changed=True, reboot_required=True)
@@ -292,9 +292,7 @@ class _Engine:
 
     def _reasons(self, planned: Plan) -> list[Problem]:
         reasons = [
-            self._here(problem)
-            for before, after in planned.targets
-            for problem in self.resource.explain(before, after)
+            self._here(problem) for before, after in planned.targets for problem in self.resource.explain(before, after)
         ]
         thing = f"{self.resource.name} on {self.request.thing}"
         return reasons or [Problem(NOT_REACHED, thing, _difference(self.resource, planned))]

@@ -34,13 +34,13 @@ class Plan:
     before: State
     after: State
     groups: tuple[tuple[Step, ...], ...]
-    targets: tuple[tuple[Item | None, Item | None], ...] = ()
+    targets: tuple[tuple[Item | None, Item | None], ...]
     unmet: tuple[Problem, ...] = ()
 
     @property
     def changed(self) -> bool:
-        """Whether there is anything to do."""
-        return bool(self.groups)
+        """Whether there is anything to do, even where nobody knows how."""
+        return bool(self.targets)
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -150,6 +150,11 @@ def _read(results: Results, config: Sequence[Item]) -> Reading:
     return Reading({SINGLE: item})
 
 
+def _refuse(_before: Item | None, after: Item | None) -> Sequence[Problem]:
+    incomplete = after is not None and after.get("mode") == HGS and not all(after.get(name) for name in _URLS)
+    return (Problem(URLS_INCOMPLETE, "the HGS client"),) if incomplete else ()
+
+
 def _is_reconfigured(before: Item | None, after: Item) -> bool:
     return before is None or any(before.get(name) != after.get(name) for name in ("mode", *_URLS, *_FALLBACK_URLS))
 
@@ -201,6 +206,7 @@ RESOURCE = Resource(
     observe=_observe,
     read=_read,
     change=_change,
+    refuse=_refuse,
     explain=_explain,
     single=True,
     states=("merged", "replaced", "gathered", "rendered"),

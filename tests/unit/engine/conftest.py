@@ -4,17 +4,12 @@ from __future__ import annotations
 import pytest
 from ansible_collections.guarded.fabric.lab.world import certificates, tpm
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import File
+from ansible_collections.guarded.fabric.tests.unit.resources.rollout import Stages
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, load_der_private_key, pkcs12
 
 from .lab_driver import NOW
-
-
-@pytest.fixture(scope="session")
-def tpm_keys() -> list[bytes]:
-    """Make keys for the TPMs of a lab, two for each machine."""
-    return [tpm.new_rsa_key() for _ in range(8)]
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +27,11 @@ def pfx_files() -> dict[str, File]:
         )
         files[name] = File(data, f"{name}.pfx")
     return files
+
+
+@pytest.fixture(scope="session")
+def stages(pfx_files: dict[str, File], tmp_path_factory: pytest.TempPathFactory) -> Stages:
+    """Build a fabric once."""
+    # Two keys for each TPM.
+    keys = [tpm.new_rsa_key() for _ in range(4)]
+    return Stages(keys, pfx_files, tmp_path_factory.mktemp("exchange"))

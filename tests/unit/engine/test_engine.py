@@ -136,6 +136,22 @@ def test_what_does_not_take_is_tried_once_and_says_what_differs() -> None:
     assert error.value.commands == ("Set-Switch -Name 'a' -On:$true -Colour 'white'",)
 
 
+def test_what_nobody_knows_how_to_change_is_no_success() -> None:
+    resource = replace(SWITCHES, change=lambda _before, _after: ())
+    host = box(Switch("a"))
+    assert host.run([{"name": "a", "on": True}], resource, check_mode=True).changed
+    with pytest.raises(FabricError) as error:
+        host.run([{"name": "a", "on": True}], resource)
+    assert kinds(error) == [engine.NOT_REACHED.id]
+
+
+def test_what_must_come_first_stops_a_run_that_would_do_nothing_else() -> None:
+    resource = replace(SWITCHES, change=lambda _before, _after: ())
+    with pytest.raises(FabricError) as error:
+        box(Switch("a"), power=False).run([{"name": "a", "on": True}], resource)
+    assert kinds(error) == [NO_POWER.id]
+
+
 def test_a_resource_that_knows_why_it_did_not_take_says_so() -> None:
     resource = replace(SWITCHES, explain=lambda _before, after: (Problem(STUCK, str(after and after["name"])),))
     with pytest.raises(FabricError) as error:

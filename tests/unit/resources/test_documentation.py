@@ -14,7 +14,7 @@ from ansible_collections.guarded.fabric.plugins.action import artifact_approval
 from ansible_collections.guarded.fabric.plugins.plugin_utils.capture_action import CaptureAction
 from ansible_collections.guarded.fabric.plugins.plugin_utils.plan import argument_spec
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Role
-from ansible_collections.guarded.fabric.plugins.plugin_utils.resource_action import ResourceAction
+from ansible_collections.guarded.fabric.plugins.plugin_utils.resource_action import FabricAction, ResourceAction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

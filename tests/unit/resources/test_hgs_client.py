@@ -73,6 +73,14 @@ def test_what_is_wrong_with_config_is_said_before_the_host_is_asked(stages: Stag
     assert lab.log.executions == []
 
 
+def test_a_mode_without_urls_is_refused(stages: Stages) -> None:
+    lab = stages.after("register").lab
+    with pytest.raises(FabricError) as error:
+        lab.run("host01", RESOURCE, [{"mode": "HostGuardianService"}])
+    assert [problem.kind for problem in error.value.problems] == [resource.URLS_INCOMPLETE]
+    assert not stages.after("attest").lab.run("host01", RESOURCE, [{"mode": "HostGuardianService"}]).changed
+
+
 def test_a_host_that_is_not_registered_learns_why_and_whose_job_it_is(stages: Stages) -> None:
     lab = stages.after("register").lab
     lab.run("hgs01", attestation_hosts.RESOURCE, [{"name": "host01"}], state="deleted")
