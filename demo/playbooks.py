@@ -22,9 +22,11 @@ class Playbooks:
     work: Path
 
     def _argv(self, playbook: str, *arguments: str) -> list[str]:
-        program = Path(sys.executable).parent / "ansible-playbook"
+        return [*self._program("ansible-playbook"), *arguments, f"guarded.fabric.{playbook.removesuffix('.yml')}"]
+
+    def _program(self, name: str) -> list[str]:
         inventories = [argument for path in self.inventories for argument in ("-i", str(path))]
-        return [str(program), *inventories, *arguments, f"guarded.fabric.{playbook.removesuffix('.yml')}"]
+        return [str(Path(sys.executable).parent / name), *inventories]
 
     @property
     def _environment(self) -> dict[str, str]:
@@ -54,10 +56,8 @@ class Playbooks:
     def call(self, hosts: str, cmdlet: str, parameters: Mapping[str, object]) -> int:
         """Call a cmdlet on hosts as an administrator does who does not care for playbooks; return the exit code."""
         calls = [{"id": "call", "cmdlet": cmdlet, "parameters": parameters, "changes": True}]
-        arguments = ["-m", "guarded.fabric.invoke_cmdlets", "-a", json.dumps({"calls": calls})]
-        inventories = [argument for path in self.inventories for argument in ("-i", str(path))]
-        program = Path(sys.executable).parent / "ansible"
-        argv = [str(program), *inventories, hosts, *arguments]
+        module = ["-m", "guarded.fabric.invoke_cmdlets", "-a", json.dumps({"calls": calls})]
+        argv = [*self._program("ansible"), hosts, *module]
         environment = {**self._environment, "ANSIBLE_LOAD_CALLBACK_PLUGINS": "True"}
         return subprocess.run(argv, env=environment, check=False).returncode  # noqa: S603
 

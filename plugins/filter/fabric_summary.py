@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleFilterError
-
 from ansible_collections.guarded.fabric.plugins.plugin_utils.fabric_summary import summary
 
 if TYPE_CHECKING:

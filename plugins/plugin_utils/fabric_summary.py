@@ -18,8 +18,11 @@ _SHORT = 8
 
 def table(title: str, header: Sequence[str], rows: Rows) -> list[str]:
     """Return a table with columns as wide as they have to be."""
-    widths = [max(len(cell) for cell in column) for column in zip(header, *rows)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in (header, *rows)]
+    widths = [max(len(cell) for cell in column) for column in zip(header, *rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (header, *rows)
+    ]
     return ["", title, *(f"  {line}" for line in lines)]
 
 
@@ -84,9 +87,9 @@ def summary(
 ) -> list[str]:
     """Return the lines of the summary.
 
-    nodes: what hgs_server gathered, by node. hosts: what hgs_client gathered, by host. machines: what shielded_vms gathered,
-    by host. guardians: what the tenant's guardians module gathered; thumbprints it does not know are shown shortened.
-    A machine that could not be asked has None.
+    nodes: what hgs_server gathered, by node. hosts: what hgs_client gathered, by host. machines: what shielded_vms
+    gathered, by host. guardians: what the tenant's guardians module gathered; a thumbprint it does not know is shown
+    shortened. A machine that could not be asked has None.
     """
     names = {
         str(item.get("signing_thumbprint", "")).upper(): str(item.get("name", ""))

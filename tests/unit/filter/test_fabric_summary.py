@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
-
 from ansible_collections.guarded.fabric.plugins.filter.fabric_summary import fabric_summary
 
+HOLDERS = {"owner": "AA11BB22CC", "guardians": ["dd"]}
 STATE: dict[str, Any] = {
     "nodes": {"hgs1": {"phase": "ready", "domain": "g.example", "service": "hgs", "mode": "Tpm"}, "hgs2": None},
     "hosts": {
@@ -14,7 +14,9 @@ STATE: dict[str, Any] = {
                "attestation_substatus": ["SecureBoot", "FullBoot"]},
     },
     "machines": {
-        "h1": [{"name": "vm", "power": "running", "shielded": True, "tpm": True, "owner": "AA11BB22CC", "guardians": ["dd"]}],
+        "h1": [
+            {"name": "vm", "power": "running", "shielded": True, "tpm": True, **HOLDERS},
+        ],
         "h2": None,
     },
     "guardians": [{"name": "Fabric", "signing_thumbprint": "DD"}],

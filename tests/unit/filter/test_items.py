@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import pytest
 from ansible.errors import AnsibleFilterError
-
 from ansible_collections.guarded.fabric.plugins.filter.items import items_with_file, named_items
 
 
