@@ -151,11 +151,11 @@ def test_versions_without_effect_do_not_count() -> None:
 def test_many_references_to_many_rules_stay_cheap() -> None:
     rules = tuple(FileRule(RuleKind.FILE_ATTRIB, file_name=f"{number:04}" * 20) for number in range(1000))
     signers = tuple(Signer(root=bytes([number]), file_attribs=tuple(range(1000))) for number in range(100))
-    started = time.monotonic()
+    started = time.process_time()
     found = differences(Policy(version=1, file_rules=rules, signers=signers), Policy(version=1, file_rules=rules))
     assert len(found) == 100
     assert max(len(str(each)) for each in found) < 1000
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize("option", RULE_OPTIONS)
