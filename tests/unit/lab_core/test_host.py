@@ -76,6 +76,7 @@ def test_a_further_controller_takes_the_passwords_of_the_domain(lab: Playground)
     lab.restart("hgs02")
     assert _host(lab, "hgs02").password_of("Administrator") == PASSWORDS.guardian
     assert _host(lab, "hgs02").password_of(r"HGS\Administrator") == PASSWORDS.guardian
+    assert lab.machine("hgs02").accounts == {}
 
 
 def test_the_module_of_this_collection_runs(lab: Playground) -> None:
