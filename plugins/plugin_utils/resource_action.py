@@ -7,8 +7,9 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ansible.errors import AnsibleActionFail, AnsibleError
@@ -19,13 +20,20 @@ from . import requirements
 from .controller_files import unapproved, with_files
 from .engine import Answer, Execute, InterruptedChangeError, Need, Reboot, Report, Request, reconcile
 from .plan import argument_spec
-from .problems import FabricError
+from .problems import FabricError, Kind, Owner, Problem
 
 if TYPE_CHECKING:
     from .resource import Item, Resource
 
 MODULE = "guarded.fabric.invoke_cmdlets"
 """The only module that runs on a host."""
+
+RESTART_FAILED = Kind(
+    "GF-RUN-006",
+    Owner.CONTROLLER,
+    "did not come back from its restart",
+    "look at the machine; once it answers, run again: what was done before is kept",
+)
 
 T = TypeVar("T")
 
@@ -51,15 +59,19 @@ class FabricAction(ActionBase):
         return parameters
 
     def fabric_drive(self, work: Generator[Need, Answer, T], task_vars: dict[str, Any], reboot_timeout: int) -> T:
-        """Do what the engine needs until it is finished; return its report."""
-        answer: Answer | None = None
+        """Do what the engine needs until it is finished; return its report. Raises FabricError."""
+        go_on: Callable[[], Need] = partial(next, work)
         while True:
             try:
-                need = next(work) if answer is None else work.send(answer)
+                need = go_on()
             except StopIteration as finished:
                 report: T = finished.value
                 return report
-            answer = self._do(need, task_vars, reboot_timeout)
+            try:
+                go_on = partial(work.send, self._do(need, task_vars, reboot_timeout))
+            except FabricError as error:
+                # The engine knows what was done before it.
+                go_on = partial(work.throw, error)
 
     def _do(self, need: Need, task_vars: dict[str, Any], reboot_timeout: int) -> Answer:
         if isinstance(need, Execute):
@@ -85,7 +97,8 @@ class FabricAction(ActionBase):
         )
         result = action.run(task_vars=task_vars)
         if result.get("failed"):
-            raise AnsibleActionFail(f"the restart failed: {result.get('msg', '')}")
+            thing = str(task_vars.get("inventory_hostname", ""))
+            raise FabricError(Problem(RESTART_FAILED, thing, str(result.get("msg", ""))))
 
 
 class ResourceAction(FabricAction):

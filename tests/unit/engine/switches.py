@@ -129,7 +129,10 @@ class Switch:
 
 @dataclass
 class Box:
-    """The host. `slow`: what is set waits for a restart; `deaf`: what is set stays as it was."""
+    """The host.
+
+    `slow`: what is set waits for a restart; `deaf`: what is set stays as it was; `lost`: no restart comes to an end.
+    """
 
     switches: dict[str, Switch] = field(default_factory=dict)
     warming: int = 0
@@ -137,6 +140,7 @@ class Box:
     missing: bool = False
     slow: bool = False
     deaf: bool = False
+    lost: bool = False
     failing: Mapping[str, str] = field(default_factory=dict)
     tamper: Callable[[dict[str, object]], dict[str, object]] = lambda answer: answer
     executions: list[Execute] = field(default_factory=list)
