@@ -21,8 +21,8 @@ def certificate_object(certificate: Certificate) -> PSObject:
         "System.Security.Cryptography.X509Certificates.X509Certificate2",
         {
             "Thumbprint": hashlib.sha1(certificate.der, usedforsecurity=False).hexdigest().upper(),
-            "Subject": parsed.subject.rfc4514_string(),
-            "Issuer": parsed.issuer.rfc4514_string(),
+            "Subject": _name(parsed.subject),
+            "Issuer": _name(parsed.issuer),
             "SerialNumber": f"{parsed.serial_number:X}",
             "NotBefore": parsed.not_valid_before_utc,
             "NotAfter": parsed.not_valid_after_utc,
@@ -31,3 +31,8 @@ def certificate_object(certificate: Certificate) -> PSObject:
         },
         base=certificate,
     )
+
+
+def _name(name: x509.Name) -> str:
+    """Return a name as .NET shows it: the most specific part first, as in RFC 4514, with a space after each comma."""
+    return ", ".join(part.rfc4514_string() for part in reversed(name.rdns))

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes PowerShell modules whose functions have the published syntax of Windows' cmdlets and do nothing.
+"""Writes PowerShell modules whose functions have the published syntax of Windows' cmdlets.
 
-PowerShell's own binder then judges a call by the same facts as the lab's. A stub returns what was bound: the name of
-the parameter set, and of each parameter the type and the text of its value.
+PowerShell's own binder then judges a call by the same facts as the lab's.
 """
 
 from __future__ import annotations
@@ -51,9 +50,8 @@ _TYPES: Final[Mapping[str, str]] = {
     "XmlDocument": "xml",
 }
 
-# Its variables are called like no parameter: a parameter's checks go with its name.
-_BODY: Final = """\
-  process {
+# The variables of a stub's body are called like no parameter: a parameter's checks go with its name.
+ECHO: Final = """\
     $stub_bound = [ordered]@{}
     foreach ($stub_name in $PSBoundParameters.Keys) {
       $stub_value = $PSBoundParameters[$stub_name]
@@ -68,16 +66,15 @@ _BODY: Final = """\
       Bound = $stub_bound
       Names = @($PSBoundParameters.Keys) -join ' '
     }
-  }
-}
 """
+"""Body of a stub that returns what was bound: the set, and of each parameter the type and the text of its value."""
 
 
-def write_module(folder: Path, module: str, known: Iterable[Contract]) -> Path:
+def write_module(folder: Path, module: str, known: Iterable[Contract], body: str = ECHO) -> Path:
     """Write a module with a stub for each contract below `folder`, and return its path; an existing one is replaced."""
     place = folder / module
     place.mkdir(parents=True, exist_ok=True)
-    stubs = [Stub(item) for item in known]
+    stubs = [Stub(item, body) for item in known]
     enums = sorted({text for item in stubs for text in item.enums})
     names = ", ".join(_quoted(item.name) for item in stubs)
     # Without the list of functions, PowerShell would not find the module of a cmdlet.
@@ -90,9 +87,10 @@ def write_module(folder: Path, module: str, known: Iterable[Contract]) -> Path:
 class Stub:
     """A function that stands for a cmdlet: its text, and the enums that its parameters need."""
 
-    def __init__(self, known: Contract) -> None:
+    def __init__(self, known: Contract, body: str) -> None:
         self.name = known.name
         self.enums: set[str] = set()
+        self._body = body
         self.text = "".join(self._lines(known))
 
     def _lines(self, known: Contract) -> Iterator[str]:
@@ -108,7 +106,7 @@ class Stub:
             for name, parameter in known.parameters.items()
             if name in members
         )
-        yield f"\n  )\n{_BODY}"
+        yield f"\n  )\n  process {{\n{self._body}  }}\n}}\n"
 
     def _parameter(self, known: Contract, parameter: Parameter) -> str:
         attributes = []

@@ -43,14 +43,14 @@ class Run:
 class Shell:
     """A PowerShell process that runs one module file after another, each in a runspace of its own."""
 
-    def __init__(self, pwsh: Path, temporary: Path) -> None:
+    def __init__(self, pwsh: Path, temporary: Path, environment: Mapping[str, str] | None = None) -> None:
         self._process = subprocess.Popen(
             [pwsh, "-NoProfile", "-NonInteractive", "-File", Path(__file__).with_name("host.ps1")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             encoding="utf-8",
-            env={**os.environ, "TMPDIR": str(temporary), "TEMP": str(temporary)},
+            env={**os.environ, "TMPDIR": str(temporary), "TEMP": str(temporary), **(environment or {})},
         )
 
     def __enter__(self) -> Self:
