@@ -33,7 +33,7 @@ function Stop-Call([string]$Message) {
 }
 
 function Get-TemporaryPath([string]$Suffix) {
-    if ($Suffix -notmatch '^(\.[A-Za-z0-9]{1,16})?$') { Stop-Call "'$Suffix' is no file name suffix" }
+    if ($Suffix -notmatch '^(\.[A-Za-z0-9]{1,16})?\z') { Stop-Call "'$Suffix' is no file name suffix" }
     if ($null -eq $batch.Folder) {
         $root = @($env:TEMP, $env:TMPDIR, '/tmp') | Where-Object { $_ } | Select-Object -First 1
         $path = Join-Path -Path $root -ChildPath ('guarded-fabric-' + [guid]::NewGuid())
@@ -47,7 +47,7 @@ function Get-TemporaryPath([string]$Suffix) {
 # file serves all of a batch.
 
 function ConvertFrom-Base64([string]$Text) {
-    if ($Text -notmatch '^[A-Za-z0-9+/]*={0,2}$') { Stop-Call 'bytes are not base64 text' }
+    if ($Text -notmatch '^[A-Za-z0-9+/]*={0,2}\z') { Stop-Call 'bytes are not base64 text' }
     $namespace = 'http://schemas.microsoft.com/powershell/2004/04'
     $document = '<Objs Version="1.1.0.1" xmlns="' + $namespace + '"><BA>' + $Text + '</BA></Objs>'
     if ($null -eq $batch.Scratch) { $batch.Scratch = Get-TemporaryPath '.xml' }
@@ -199,7 +199,7 @@ function ConvertTo-JsonValue($Value) {
 }
 
 function Resolve-Cmdlet([string]$Name) {
-    if ($Name -notmatch '^[A-Za-z]+-[A-Za-z0-9]+$' -or $forbidden -contains $Name) {
+    if ($Name -notmatch '^[A-Za-z]+-[A-Za-z0-9]+\z' -or $forbidden -contains $Name) {
         Stop-Call "'$Name' is not the name of a cmdlet that may be called"
     }
     $command = Get-Command -Name $Name -CommandType Cmdlet, Function
