@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from ..world.clock import Clock
-    from ..world.model import Machine, World
+from ansible_collections.guarded.fabric.lab.world.clock import Clock
+from ansible_collections.guarded.fabric.lab.world.model import Machine, World
 
 
 class CmdletError(Exception):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The world's time: real time, scaled and shifted, so that a restart takes a second and a certificate can expire today."""
+"""The world's time: real time, scaled and shifted: a restart takes a second and a certificate can expire today."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the lab's world is made of: plain data, nothing else.
 
-Every value is a string, number, boolean, bytes, datetime, list, dict, set or one of these dataclasses, so that the whole
-world can be written to disk after any change and read back. Private keys are PKCS#8 DER, certificates are DER. What the
-things *do* lives beside this file, one module per subject.
+Every value is a string, number, boolean, bytes, datetime, list, dict, set or one of these dataclasses, so that the
+whole world can be written to disk after any change and read back. Private keys are PKCS#8 DER, certificates are DER.
+What the things *do* lives beside this file, one module per subject.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Tpm:
 
 @dataclass
 class Firmware:
-    """UEFI firmware and its settings; `variables` are the Secure Boot variables PK, KEK, db and dbx with their contents."""
+    """UEFI firmware and its settings; `variables` are the Secure Boot variables PK, KEK, db and dbx, by name."""
 
     vendor: str
     version: str

@@ -120,6 +120,11 @@ def failure_lines(host: str, result: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def _color(purpose: str) -> str:
+    """Return the colour that the user's settings give to a purpose, such as ERROR."""
+    return str(getattr(constants, f"COLOR_{purpose}"))
+
+
 class CallbackModule(CallbackBase):
     """Shows phases."""
 
@@ -137,7 +142,7 @@ class CallbackModule(CallbackBase):
         self._finish_step()
         self._finish_phase()
         self._phases.append(Phase(play.get_name().strip(), time.monotonic()))
-        self._display.display(f"\n{self._phases[-1].name}", color=constants.COLOR_HIGHLIGHT)
+        self._display.display(f"\n{self._phases[-1].name}", color=_color("HIGHLIGHT"))
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:  # noqa: ANN401, ARG002, FBT001
         """Begin a step."""
@@ -170,7 +175,7 @@ class CallbackModule(CallbackBase):
             self._phases[-1].results += 1
             self._phases[-1].failed += not ignore_errors
         for line in failure_lines(host, result._result):  # noqa: SLF001
-            self._display.display(line, color=constants.COLOR_ERROR)
+            self._display.display(line, color=_color("ERROR"))
 
     def v2_runner_on_unreachable(self, result: Any) -> None:  # noqa: ANN401
         """Show that a host cannot be reached."""
@@ -186,10 +191,10 @@ class CallbackModule(CallbackBase):
         self._write_summary()
         failed = sorted({*stats.failures, *stats.dark})
         if failed:
-            self._display.display(f"failed: {', '.join(failed)}", color=constants.COLOR_ERROR)
+            self._display.display(f"failed: {', '.join(failed)}", color=_color("ERROR"))
 
     def _write_summary(self) -> None:
-        path = self.get_option("summary")
+        path = CallbackBase.get_option(self, "summary")
         if path:
             Path(path).write_text(json.dumps(summary(self._phases)), encoding="utf-8")
 
@@ -203,7 +208,7 @@ class CallbackModule(CallbackBase):
             return
         if self._phases:
             self._phases[-1].tasks += 1
-        color = constants.COLOR_CHANGED if step.changed else constants.COLOR_OK
+        color = _color("CHANGED" if step.changed else "OK")
         self._display.display(step_line(step, time.monotonic() - step.started), color=color)
 
     def _finish_phase(self) -> None:
