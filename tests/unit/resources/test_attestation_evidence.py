@@ -15,6 +15,8 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.capture import CAPT
 from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import Approval
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resources import attestation_evidence as resource
+from ansible_collections.guarded.fabric.plugins.plugin_utils.resources import code_integrity_policy
+from ansible_collections.guarded.fabric.tests.unit.module_utils.test_si_policy_binary import signed
 
 if TYPE_CHECKING:
     from ansible_collections.guarded.fabric.plugins.plugin_utils.capture import CaptureReport
@@ -123,6 +125,15 @@ def test_an_empty_answer_is_no_artifact(config: Item, outcome: Outcome) -> None:
     with pytest.raises(FabricError) as error:
         CAPTURE.read(Results({call.id: outcome}), config)
     assert [problem.kind for problem in error.value.problems] == [resource.NOTHING_CAPTURED]
+
+
+def test_of_a_signed_policy_the_unsigned_content_is_captured(stages: Stages) -> None:
+    """HGS wants the unsigned copy: the signature is not measured."""
+    lab = stages.after("prepare_hosts").lab
+    content = lab.machine("host01").files[code_integrity_policy.ACTIVE.lower()]
+    results = Results({"ci-policies": Outcome(attachments={"FullName": signed(content)})})
+    (captured,) = CAPTURE.read(results, {"software_class": "core"})
+    assert captured.content == content
 
 
 @pytest.mark.parametrize("text", ["<html/>", "not XML", "<PlatformIdentifiers/>"])

@@ -61,6 +61,11 @@ def test_a_data_volume_is_opened_by_the_system_volume_and_its_password_shows_now
     data = report.after[1]
     assert (data["status"], data["volume_type"]) == ("FullyEncrypted", "Data")
     assert set(data["key_protectors"]) == {"RecoveryPassword", "ExternalKey"}  # type: ignore[call-overload]
+    # The lab does not show it; Windows does, as a warning (PSD Enable-BitLocker).
+    assert (
+        "-RecoveryPasswordProtector:$true -SkipHardwareTest:$true -WarningAction 'SilentlyContinue'"
+        in report.commands[1]
+    )
     assert not PASSWORD.search(repr(report))
 
 
