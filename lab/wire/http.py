@@ -59,6 +59,10 @@ class HttpResponse:
 Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
+_FAREWELL = 1.0
+"""Seconds that the tasks of reset connections get to end."""
+
+
 class _RefusedError(Exception):
     """A request that cannot be read; the connection is closed after the answer."""
 
@@ -97,7 +101,9 @@ class HttpListener:
         others = [task for task in running if task is not asyncio.current_task()]
         for task in others:
             task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        # Python 3.11's wait_for can swallow a cancellation: a connection that lingers must not keep the lab from going on.
+        if others and (await asyncio.wait(others, timeout=_FAREWELL))[1]:
+            logger.warning("%s:%d: a connection outlives its listener", self.address, self.port)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._server is None:  # accepted just before the listener was closed
