@@ -101,7 +101,7 @@ class HttpListener:
         others = [task for task in running if task is not asyncio.current_task()]
         for task in others:
             task.cancel()
-        # Python 3.11's wait_for can swallow a cancellation: a connection that lingers must not keep the lab from going on.
+        # Python 3.11's wait_for can swallow a cancellation; a connection that lingers must not hold up the lab.
         if others and (await asyncio.wait(others, timeout=_FAREWELL))[1]:
             logger.warning("%s:%d: a connection outlives its listener", self.address, self.port)
 
