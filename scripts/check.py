@@ -62,7 +62,11 @@ CHECKS = (
         "pytest: the parts, the published cmdlet syntax, the collection as Galaxy gets it",
         ("pytest", "-q", "-n", "2", "tests/unit", "tests/contracts", "tests/packaging"),
     ),
-    Check("integration", "pytest: stock ansible-playbook against the lab", ("pytest", "-q", "tests/integration")),
+    Check(
+        "integration",
+        "pytest: stock ansible-playbook against the lab",
+        ("pytest", "-q", "-n", "4", "--dist", "loadfile", "tests/integration"),
+    ),
 )
 
 

@@ -24,7 +24,9 @@ TASKS = {
     },
     "hgs01": {"guarded.fabric.dns_client": {"config": {"server_addresses": ["127.0.0.9"]}}},
     "host01": {
-        "guarded.fabric.windows_features": {"config": [{"name": "RSAT-Shielded-VM-Tools"}, {"name": "BitLocker"}]}
+        "guarded.fabric.windows_features": {
+            "config": [{"name": "RSAT-Shielded-VM-Tools"}, {"name": "RSAT-Clustering-PowerShell"}]
+        }
     },
 }
 

@@ -75,5 +75,10 @@ def holds(foretold: object, actual: object) -> bool:
     if isinstance(foretold, dict) and isinstance(actual, dict):
         return all(name in actual and holds(value, actual[name]) for name, value in foretold.items())
     if isinstance(foretold, list) and isinstance(actual, list):
-        return len(foretold) == len(actual) and all(map(holds, foretold, actual))
+        return len(foretold) == len(actual) and all(map(holds, by_name(foretold), by_name(actual)))
     return foretold == actual
+
+
+def by_name(things: list[object]) -> list[object]:
+    """Return things in the order of their names: in which order Windows will list them, nobody can foretell."""
+    return sorted(things, key=lambda thing: str(thing.get("name", "")) if isinstance(thing, dict) else "")
