@@ -35,6 +35,10 @@ RESTART_FAILED = Kind(
     "look at the machine; once it answers, run again: what was done before is kept",
 )
 
+SHUTDOWN_SECONDS = 3
+"""win_reboot orders the shutdown for in two seconds. To look earlier finds the old boot, and each such look doubles the
+pause before the next."""
+
 T = TypeVar("T")
 
 Spec = dict[str, Mapping[str, object]]
@@ -85,7 +89,7 @@ class FabricAction(ActionBase):
 
     def _reboot(self, need: Reboot, task_vars: dict[str, Any], reboot_timeout: int) -> None:
         task = self._task.copy()
-        task.args = {"msg": need.reason, "reboot_timeout": reboot_timeout}
+        task.args = {"msg": need.reason, "reboot_timeout": reboot_timeout, "post_reboot_delay": SHUTDOWN_SECONDS}
         action = self._shared_loader_obj.action_loader.get(
             "ansible.windows.win_reboot",
             task=task,
