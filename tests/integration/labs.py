@@ -13,7 +13,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.guarded.fabric.lab.control_client import ControlError, NotRunningError, ask
+from ansible_collections.guarded.fabric.lab.control_client import NotRunningError, ask
 from ansible_collections.guarded.fabric.lab.world.store import Store
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ansible_collections.guarded.fabric.lab.world.model import World
 
-TIME_SCALE = 120
+TIME_SCALE = 120.0
 """World seconds per second: a restart takes 0.3 s, a health certificate of eight hours lasts four minutes."""
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
@@ -53,12 +53,13 @@ class TestLab:
     directory: Path
     network: str
     connection: str = "winrm"
+    time_scale: float = TIME_SCALE
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self, topology: str | None = None) -> None:
         """Start it and wait until it is ready; without a topology, go on with the world that is there."""
         command = [sys.executable, "-m", "ansible_collections.guarded.fabric.lab", "--state", str(self.directory)]
-        command += ["up", "--time-scale", str(TIME_SCALE), "--connection", self.connection]
+        command += ["up", "--time-scale", str(self.time_scale), "--connection", self.connection]
         if topology is not None:
             command += ["--network", self.network, "--topology", topology]
         with self.log.open("ab") as log:
@@ -120,6 +121,3 @@ class TestLab:
         """Return the world as it was saved last."""
         with closing(Store(self.directory / "world.sqlite")) as store:
             return store.load()
-
-
-__all__ = ["ControlError", "TestLab", "free_network"]

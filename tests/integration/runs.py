@@ -103,16 +103,18 @@ class Ansible:
     _count: int = field(default=0, init=False)
 
     def start(self, playbook: str | Path, *arguments: str) -> Running:
-        """Start a playbook of the collection, by name, or a file."""
+        """Start playbooks: a file, or one or more of the collection by name, with spaces between."""
         self._count += 1
         directory = self.directory / f"run{self._count:02}"
         for folder in (directory, self.directory / "temporary"):
             folder.mkdir(parents=True, exist_ok=True)
         inventories = [argument for path in self.inventories for argument in ("-i", str(path))]
-        target = str(playbook) if isinstance(playbook, Path) else f"guarded.fabric.{playbook}"
+        targets = (
+            [str(playbook)] if isinstance(playbook, Path) else [f"guarded.fabric.{name}" for name in playbook.split()]
+        )
         with (directory / "output.txt").open("wb") as output:
             process = subprocess.Popen(
-                [self.program, *inventories, *arguments, target],
+                [self.program, *inventories, *arguments, *targets],
                 cwd=directory,
                 env=self._environment(directory),
                 stdin=subprocess.DEVNULL,
@@ -123,11 +125,11 @@ class Ansible:
         return Running(process, directory)
 
     def run(self, playbook: str | Path, *arguments: str) -> Run:
-        """Run a playbook."""
+        """Run playbooks as `start` does."""
         return self.start(playbook, *arguments).wait()
 
     def succeed(self, playbook: str | Path, *arguments: str) -> Run:
-        """Run a playbook that has to succeed."""
+        """Run playbooks that have to succeed."""
         done = self.run(playbook, *arguments)
         assert done.code == 0, done.output
         return done
@@ -140,6 +142,8 @@ class Ansible:
             "LANG": "C.UTF-8",
             "PYTHONPYCACHEPREFIX": str(BUILD / "pycache"),
             "ANSIBLE_HOME": str(self.directory / "ansible"),
+            # Ansible asks the shell for the user's home, and not every user has one.
+            "ANSIBLE_REMOTE_TEMP": str(self.directory / "temporary"),
             "ANSIBLE_COLLECTIONS_PATH": str(BUILD),
             "ANSIBLE_STDOUT_CALLBACK": "guarded.fabric.rollout",
             "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callback"),

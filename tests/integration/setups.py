@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ansible_collections.guarded.fabric.demo import fabric
-from ansible_collections.guarded.fabric.tests.integration.labs import TestLab, free_network
+from ansible_collections.guarded.fabric.tests.integration.labs import TIME_SCALE, TestLab, free_network
 from ansible_collections.guarded.fabric.tests.integration.runs import Ansible
 
 if TYPE_CHECKING:
@@ -54,14 +54,14 @@ class Setup:
 
 
 @contextmanager
-def setup(directory: Path, topology: str, connection: str = "winrm") -> Iterator[Setup]:
+def setup(directory: Path, topology: str, connection: str = "winrm", time_scale: float = TIME_SCALE) -> Iterator[Setup]:
     """Start a lab; it is stopped when the context ends. `topology` is a built-in one's name or a topology as text."""
     if "\n" in topology:
         file = directory / "topology.yml"
         file.write_text(topology, encoding="utf-8")
         topology = str(file)
     with free_network() as network:
-        lab = TestLab(directory / "lab", network, connection)
+        lab = TestLab(directory / "lab", network, connection, time_scale)
         try:
             lab.start(topology)
             decisions = fabric.write(

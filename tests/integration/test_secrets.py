@@ -33,7 +33,7 @@ def forms(secret: str) -> Iterator[bytes]:
             yield encoded[4 if offset else 0 : len(encoded) // 4 * 4 - 4]
 
 
-def secrets_of(setup: Setup) -> Mapping[str, str]:
+def secrets_of(setup: Setup) -> dict[str, str]:
     """Return every password of a setup by what it is for."""
     found: dict[str, str] = {}
     for directory in (setup.decisions, setup.lab.inventory):

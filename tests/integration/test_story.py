@@ -12,7 +12,7 @@ from ansible_collections.guarded.fabric.tests.integration.fabrics import SMALL, 
 from ansible_collections.guarded.fabric.tests.integration.setups import Setup, nothing_changes, setup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from ansible_collections.guarded.fabric.tests.integration.runs import Run
@@ -47,7 +47,7 @@ def refused(run: Run, kind: str, owner: str) -> dict[str, str]:
     return dict(problem)
 
 
-def playbook(directory: Path, host: str, task: dict[str, object]) -> Path:
+def playbook(directory: Path, host: str, task: Mapping[str, object]) -> Path:
     """Write a playbook of one task."""
     path = directory / "playbook.yml"
     path.write_text(yaml.safe_dump([{"hosts": host, "gather_facts": False, "tasks": [task]}]), encoding="utf-8")
