@@ -159,4 +159,6 @@ PLAYBOOK = """
       delegate_to: localhost
       vars:
         ansible_connection: local
+        # Not below a home: not every account that runs this has one.
+        ansible_remote_tmp: "{{ playbook_dir }}/tmp"
 """
