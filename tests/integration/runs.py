@@ -50,6 +50,14 @@ class Result:
         return [problem["id"] for problem in self.result.get("problems", ())]
 
 
+def in_order(results: Sequence[Result]) -> list[Result]:
+    """Return results by task, and of one task by host: which of two hosts ends first is chance."""
+    first: dict[str, int] = {}
+    for number, result in enumerate(results):
+        first.setdefault(result.task, number)
+    return sorted(results, key=lambda result: (first[result.task], result.host))
+
+
 @dataclass(frozen=True)
 class Run:
     """A finished run."""
@@ -90,7 +98,7 @@ class Running:
         record = self.directory / "results.jsonl"
         lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
         output = (self.directory / "output.txt").read_text(encoding="utf-8")
-        return Run(code, output, [Result(**json.loads(line)) for line in lines])
+        return Run(code, output, in_order([Result(**json.loads(line)) for line in lines]))
 
 
 @dataclass
