@@ -30,11 +30,11 @@ _YEARS = dt.timedelta(days=5 * 365)
 
 @dataclass(frozen=True)
 class Machines:
-    """The lab's machines as its status shows them: names by kind, addresses, hardware classes, VMs by host."""
+    """The lab's machines as its status shows them: names by kind, addresses, VMs with their hosts."""
 
     addresses: Mapping[str, str]
     nodes: Sequence[str]
-    hosts: Mapping[str, str]
+    hosts: Sequence[str]
     virtual_machines: Sequence[Mapping[str, str]]
 
 
@@ -43,17 +43,9 @@ def machines(status: Mapping[str, Sequence[Mapping[str, str]]]) -> Machines:
     return Machines(
         addresses={item["name"]: item["address"] for item in status["machines"]},
         nodes=sorted(item["name"] for item in status["nodes"]),
-        hosts={item["name"]: item["hardware_class"] for item in status["hosts"]},
+        hosts=sorted(item["name"] for item in status["hosts"]),
         virtual_machines=[{"name": item["name"], "host": item["host"]} for item in status["virtual_machines"]],
     )
-
-
-def reference_hosts(found: Machines) -> list[str]:
-    """Return the first host of each hardware class."""
-    first: dict[str, str] = {}
-    for host, hardware in sorted(found.hosts.items()):
-        first.setdefault(hardware, host)
-    return sorted(first.values())
 
 
 def _certificate(purpose: str, password: str) -> bytes:
@@ -142,9 +134,6 @@ def write(directory: Path, exchange: Path, found: Machines) -> Path:
     _variables(
         directory, "tenant", {"shielded_vm_names": names, "shielded_vm_approved_by": "the demonstration's tenant"}
     )
-    groups = {
-        "guarded_hosts": {"hosts": {host: {"shielded_vm_names": _on(host, found)} for host in found.hosts}},
-        "reference_hosts": {"hosts": {host: {} for host in reference_hosts(found)}},
-    }
+    groups = {"guarded_hosts": {"hosts": {host: {"shielded_vm_names": _on(host, found)} for host in found.hosts}}}
     path.write_text(yaml.safe_dump({"all": {"children": groups}}), encoding="utf-8")
     return path

@@ -46,7 +46,8 @@ def inventory(world: World, topology: Topology, trust: Trust, connection: str) -
     expected = topology.names()
     children: dict[str, Any] = {group: {"hosts": {}} for group in (*GROUPS.values(), STRANGERS, REFERENCE)}
     classes: set[str] = set()
-    for machine in world.machines.values():
+    # By name: a world that was saved and loaded may give its machines in another order.
+    for machine in sorted(world.machines.values(), key=lambda machine: machine.name):
         group = GROUPS[machine.kind] if machine.name in expected else STRANGERS
         children[group]["hosts"][machine.name] = _variables(machine)
         if group == GROUPS["host"] and machine.hardware_class not in classes:
