@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 
 @dataclass
@@ -33,8 +33,3 @@ class Clock:
     def real_seconds(self, world_seconds: float) -> float:
         """How long a span of world time takes in real seconds."""
         return world_seconds / self.scale
-
-
-def at_real_time(scale: float = 1.0) -> Clock:
-    """Return a clock that shows the real time now."""
-    return Clock(datetime.now(UTC), scale)
