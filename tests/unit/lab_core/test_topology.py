@@ -69,6 +69,14 @@ def test_a_lab_moves_to_another_network() -> None:
     assert moved.addresses()[0].startswith("127.99.0.")
 
 
+def test_a_class_keeps_its_reference_host_whatever_order_machines_are_loaded_in(lab: Playground) -> None:
+    from .conftest import TOPOLOGY  # noqa: PLC0415 - the world of the fixture is made from it
+
+    lab.world.machines = dict(reversed(lab.world.machines.items()))
+    content = inventory.inventory(lab.world, TOPOLOGY, inventory.Trust(Path("/lab/ca.pem"), ()), "winrm")
+    assert set(content["all"]["children"]["reference_hosts"]["hosts"]) == {"hosta01", "hostb01"}
+
+
 def test_the_inventory_keeps_trust_domains_apart(lab: Playground, tmp_path: Path) -> None:
     from .conftest import TOPOLOGY  # noqa: PLC0415 - the world of the fixture is made from it
 
