@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 _STATE: Final = Path(".build/lab")
 _POLL: Final = 0.1
-_START: Final = 300.0
-"""Seconds a lab may take to start: a thousand machines need keys."""
+_START: Final = 60.0
+"""Seconds a lab may take to start."""
 _STOP: Final = 30.0
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from datetime import datetime, timezone
+from functools import cache
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
@@ -31,6 +32,7 @@ _FORBIDDEN_AT_THE_FACTORY: Final = 3
 _LIST_HEAD: Final = struct.Struct("<16sIII")
 
 
+@cache
 def authority(name: str) -> bytes:
     """Return the certificate (DER) of an authority: the same bytes for the same name, always."""
     key = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest())

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation,
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 from .model import Certificate, Tpm
+from .primes import PrimePairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,6 +34,9 @@ DIGEST_SIZE: Final = 32
 ENDORSEMENT_KEY_BYTES: Final = 256
 NO_EXPIRY: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc)
 """A chip's certificate does not expire: RFC 5280 4.1.2.5 names this date for that."""
+
+_EXPONENT: Final = 65537
+_PRIMES: Final = PrimePairs(8 * ENDORSEMENT_KEY_BYTES, _EXPONENT)
 
 _ENDORSEMENT_KEY_USAGE: Final = ObjectIdentifier("2.23.133.8.1")
 _MANUFACTURER: Final = ObjectIdentifier("2.23.133.2.1")
@@ -75,8 +79,18 @@ class Quote:
 
 def new_rsa_key() -> bytes:
     """Make an RSA key of 2048 bits, as PKCS#8."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=8 * ENDORSEMENT_KEY_BYTES)
-    return key.private_bytes(
+    p, q = _PRIMES.take()
+    private_exponent = rsa.rsa_recover_private_exponent(_EXPONENT, p, q)
+    numbers = rsa.RSAPrivateNumbers(
+        p,
+        q,
+        private_exponent,
+        rsa.rsa_crt_dmp1(private_exponent, p),
+        rsa.rsa_crt_dmq1(private_exponent, q),
+        pow(q, -1, p),
+        rsa.RSAPublicNumbers(_EXPONENT, p * q),
+    )
+    return numbers.private_key(unsafe_skip_rsa_key_validation=True).private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 
