@@ -19,9 +19,11 @@ def named_items(names: Iterable[str]) -> list[dict[str, str]]:
     return [{"name": name} for name in names]
 
 
-def items_with_file(names: Iterable[str], option: str, directory: str, suffix: str) -> list[dict[str, str]]:
-    """Return for each name an item with that name and the path of its file below `directory` in `option`."""
-    return [{**item, option: f"{directory}/{item['name']}{suffix}"} for item in named_items(names)]
+def items_with_file(
+    names: Iterable[str], option: str, directory: str, suffix: str, key: str = "name"
+) -> list[dict[str, str]]:
+    """Return for each name an item with that name in `key` and the path of its file below `directory` in `option`."""
+    return [{key: item["name"], option: f"{directory}/{item['name']}{suffix}"} for item in named_items(names)]
 
 
 class FilterModule:

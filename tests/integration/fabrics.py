@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ansible_collections.guarded.fabric.lab.world import virtual_machines
 from ansible_collections.guarded.fabric.plugins.module_utils import key_protector
+from ansible_collections.guarded.fabric.plugins.plugin_utils import policy_names
+from ansible_collections.guarded.fabric.plugins.plugin_utils.artifact_kinds import CODE_INTEGRITY_POLICY, TPM_BASELINE
 
 if TYPE_CHECKING:
-    from ansible_collections.guarded.fabric.lab.world.model import HgsCluster, Machine, VirtualMachine, World
+    from ansible_collections.guarded.fabric.lab.world.model import (
+        AttestationPolicy,
+        HgsCluster,
+        Machine,
+        VirtualMachine,
+        World,
+    )
 
 Description: TypeAlias = dict[str, object]
 
@@ -21,12 +29,21 @@ def _service(cluster: HgsCluster) -> Description:
         "mode": attestation.mode,
         "hosts": {host.name: host.policy_version for host in attestation.hosts.values()},
         "policies": {
-            policy.name: (policy.type, policy.state)
+            _policy_name(policy): (policy.type, policy.state)
             for policy in attestation.policies.values()
             if not policy.name.startswith("Hgs_")
         },
         "certificates": sorted((item.type, item.primary, item.enabled) for item in cluster.key_protection.certificates),
     }
+
+
+def _policy_name(policy: AttestationPolicy) -> str:
+    """Return the class where the digits in the name are those of the content, else the whole name."""
+    named = policy_names.parse(policy.name)
+    kind = {"SecureBootSettings": TPM_BASELINE, "CiPolicy": CODE_INTEGRITY_POLICY}[policy.type]
+    if named == policy_names.content_name(named.class_name if named else "", kind.fingerprint(policy.content)):
+        return f"{named.class_name} and its content"
+    return policy.name
 
 
 def _names(world: World) -> dict[bytes, str]:
@@ -94,8 +111,8 @@ SMALL: Description = {
             "mode": "Tpm",
             "hosts": {"host01": "v2"},
             "policies": {
-                "Contoso-R740": ("SecureBootSettings", "Enabled"),
-                "Contoso-R740-software": ("CiPolicy", "Enabled"),
+                "Contoso-R740 and its content": ("SecureBootSettings", "Enabled"),
+                "Contoso-R740-software and its content": ("CiPolicy", "Enabled"),
             },
             "certificates": [("Encryption", True, True), ("Signing", True, True)],
         }

@@ -3,7 +3,8 @@
 """Policies of the attestation service (TPM mode): baselines, code integrity policies, and the built-in ones on or off.
 
 Which property of a policy shows its state is not published; the parameters -State and -PolicyType are, so each state
-and type is asked for by parameter. What a policy holds cannot be read back: a new content needs a new name.
+and type is asked for by parameter. What a policy holds cannot be read back: a new content needs a new name, which is
+made of the content where an item names a class instead.
 """
 
 from __future__ import annotations
@@ -15,6 +16,11 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.attestation_service
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import ANY_ERROR, Call, File, Results, Step, changing
 from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import certain, certainly
 from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import Artifact
+from ansible_collections.guarded.fabric.plugins.plugin_utils.policy_names import (
+    MOST_OF_A_CLASS,
+    content_name,
+    is_class,
+)
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Reading, Resource, Role
 
@@ -29,6 +35,7 @@ _ADD = {"SecureBootSettings": "Add-HgsAttestationTpmPolicy", "CiPolicy": "Add-Hg
 """Cmdlet that adds a policy of a type, in the words of Microsoft's PolicyType: SecureBootSettings is a TPM baseline."""
 _PATHS = {"SecureBootSettings": "baseline", "CiPolicy": "code_integrity_policy"}
 """Option that holds the artifact of a type."""
+_KINDS = {"SecureBootSettings": TPM_BASELINE, "CiPolicy": CODE_INTEGRITY_POLICY}
 
 LOCKED = Kind(
     "GF-APO-001",
@@ -60,6 +67,18 @@ OTHER_TYPE = Kind(
     "is registered as a policy of another type",
     "choose another name, or remove the registered one first",
 )
+NO_NAME = Kind(
+    "GF-APO-006",
+    Owner.CONTROLLER,
+    "needs one of a name and a class",
+    "name it, or say of which class the artifact is and the name is made of its content",
+)
+NO_CLASS = Kind(
+    "GF-APO-007",
+    Owner.CONTROLLER,
+    "is no class that a name can be made of",
+    f"use letters, digits, dots, hyphens and underscores, {MOST_OF_A_CLASS} at most, and set the artifact too",
+)
 
 
 def _is_built_in(item: Item) -> bool:
@@ -67,15 +86,30 @@ def _is_built_in(item: Item) -> bool:
 
 
 def _prepare(config: Sequence[Item]) -> Sequence[Item]:
-    prepared, problems = [], []
+    prepared: list[Item] = []
+    problems: list[Problem] = []
     for item in config:
+        thing = f"the policy {item.get('name') or item.get('class') or ''}".rstrip()
         types = [name for name, option in _PATHS.items() if item.get(option) is not None]
         if len(types) > 1:
-            problems.append(Problem(TWO_CONTENTS, f"the policy {item['name']}"))
-        prepared.append({**item, **({"type": types[0]} if types else {})})
+            problems.append(Problem(TWO_CONTENTS, thing))
+        elif (item.get("name") is None) is (item.get("class") is None):
+            problems.append(Problem(NO_NAME, thing))
+        elif item.get("class") is not None and not (types and is_class(str(item["class"]))):
+            problems.append(Problem(NO_CLASS, repr(item["class"])))
+        else:
+            typed = {**item, **({"type": types[0]} if types else {})}
+            prepared.append(typed if item.get("class") is None else {**typed, "name": _name(item, types[0])})
     if problems:
         raise FabricError(*problems)
     return prepared
+
+
+def _name(item: Item, policy_type: str) -> str:
+    artifact = certainly(Artifact, item[_PATHS[policy_type]], "it is an option with an artifact kind")
+    if artifact.content is None:  # check mode, ahead of the capture
+        return f"{item['class']} (fingerprint)"
+    return str(content_name(str(item["class"]), _KINDS[policy_type].fingerprint(artifact.content)))
 
 
 def _observe(_config: Sequence[Item]) -> Sequence[Call]:
@@ -141,7 +175,8 @@ RESOURCE = Resource(
     name="attestation_policies",
     owner=Owner.GUARDIAN,
     options=(
-        Option("name", Role.KEY, required=True),
+        Option("name", Role.KEY),
+        Option("class", Role.INPUT),
         Option("enabled", type="bool", default=True),
         Option("type", Role.DERIVED),
         Option("baseline", Role.INPUT, type="path", artifact=TPM_BASELINE, approval=True),

@@ -12,6 +12,12 @@ def test_each_item_gets_its_own_file() -> None:
     assert items_with_file(["a"], "path", "exchange/ids", ".xml") == [{"name": "a", "path": "exchange/ids/a.xml"}]
 
 
+def test_a_name_can_stand_in_another_option() -> None:
+    assert items_with_file(["a"], "baseline", "exchange", ".tcglog", "class") == [
+        {"class": "a", "baseline": "exchange/a.tcglog"}
+    ]
+
+
 def test_a_text_is_not_taken_for_a_list_of_letters() -> None:
     with pytest.raises(AnsibleFilterError, match="list of names"):
         named_items("host01")

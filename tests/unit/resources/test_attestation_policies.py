@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 from ansible_collections.guarded.fabric.plugins.plugin_utils import artifact_kinds, attestation_service
+from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import Artifact
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resources import attestation_policies as resource
 from ansible_collections.guarded.fabric.tests.unit.engine.lab_driver import beats
@@ -91,6 +93,44 @@ def test_a_locked_policy_is_reported_and_never_tried(stages: Stages) -> None:
     assert locked
     assert refused(operator, [{"name": locked[0], "enabled": False}]) == [resource.LOCKED]
     assert not operator.lab.run("hgs01", RESOURCE, [{"name": locked[0], "enabled": True}]).changed
+
+
+def test_a_class_is_named_after_the_content_of_its_artifact(stages: Stages) -> None:
+    operator = stages.after("register")
+    baseline, policy = artifacts(operator)
+    config = [{**baseline, "name": None, "class": "r740"}, {**policy, "name": None, "class": "core"}]
+    report = beats(operator.lab, "hgs01", RESOURCE, config)
+    added = [
+        name for item in report.after if (name := str(item["name"])) not in {str(i["name"]) for i in report.before}
+    ]
+    assert [re.sub("[0-9a-f]{8}$", "DIGITS", name) for name in sorted(added)] == ["core DIGITS", "r740 DIGITS"]
+
+
+def test_an_artifact_that_is_still_to_come_has_no_digits_yet(stages: Stages) -> None:
+    operator = stages.after("register")
+    report = operator.lab.run(
+        "hgs01", RESOURCE, [{"class": "next", "baseline": Artifact("next.tcglog", None, None)}], check_mode=True
+    )
+    assert "next (fingerprint)" in {item["name"] for item in report.after}
+
+
+@pytest.mark.parametrize(
+    ("item", "kind"),
+    [
+        ({}, resource.NO_NAME),
+        ({"name": "a", "class": "a"}, resource.NO_NAME),
+        ({"class": "of two words"}, resource.NO_CLASS),
+        ({"class": "a" * 56}, resource.NO_CLASS),
+    ],
+)
+def test_a_policy_has_a_name_or_a_class(stages: Stages, item: Item, kind: Kind) -> None:
+    operator = stages.after("register")
+    baseline, _policy = artifacts(operator)
+    assert refused(operator, [{**baseline, "name": None, **item}]) == [kind]
+
+
+def test_a_class_without_an_artifact_is_refused(stages: Stages) -> None:
+    assert refused(stages.after("register"), [{"class": "r740"}]) == [resource.NO_CLASS]
 
 
 def test_a_policy_without_content_is_refused(stages: Stages) -> None:
