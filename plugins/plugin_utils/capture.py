@@ -136,7 +136,7 @@ def _file(captured: Captured, request: CaptureRequest) -> Filed:
 
 def _run(capture: Capture, request: CaptureRequest, calls: Sequence[Call]) -> Generator[Need, Answer, Results]:
     answer = yield Execute(tuple(calls))
-    results = results_of(answer, request.thing)
+    results = results_of(answer, calls, request.thing)
     failed = failure_of(calls, results)
     if failed is not None:
         raise FabricError(Problem(CAPTURE_FAILED, f"{capture.name} on {request.thing}", failed))

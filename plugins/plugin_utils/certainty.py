@@ -19,6 +19,7 @@ def certain(value: T | None, why: str) -> T:
 def certainly(kind: type[T], value: object, why: str) -> T:
     """Return a value that can be of no other kind, because `why`. Raises TypeError where the code was wrong."""
     if not isinstance(value, kind):
-        message = f"{value!r} is no {kind.__name__}: {why}"
+        # Not the value: it may be a secret, and this ends in a log.
+        message = f"{type(value).__name__} is no {kind.__name__}: {why}"
         raise TypeError(message)
     return value

@@ -10,11 +10,14 @@ changes, two when something does, whatever the number of items.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import TypeAlias
 
 from .calls import Call, CallError, Restart, Results, Step, prefixed
+from .disclosure import Disclosure, disclosure
 from .plan import Plan, plan, visible
 from .problems import FabricError, Kind, Owner, Problem
 from .rendering import render
@@ -61,6 +64,12 @@ UNSETTLED = Kind(
     Owner.CONTROLLER,
     "did not become ready in time",
     "look at the machine; run again with a longer settle_timeout if it only needs time",
+)
+FAULT = Kind(
+    "GF-RUN-007",
+    Owner.CONTROLLER,
+    "met a fault of this collection",
+    "report the fault with this message; what was done before it is kept",
 )
 
 
@@ -120,6 +129,16 @@ class Report:
     warnings: tuple[str, ...] = ()
     reboot_required: bool = False
 
+    def shown(self, disclosure: Disclosure) -> Report:
+        """Return the report without the secrets of its request."""
+        return replace(
+            self,
+            before=disclosure.items(self.before),
+            after=disclosure.items(self.after),
+            commands=tuple(disclosure.text(line) for line in self.commands),
+            warnings=tuple(disclosure.message(line) for line in self.warnings),
+        )
+
 
 class InterruptedChangeError(FabricError):
     """A change that failed half way; `commands` are those that were carried out."""
@@ -128,12 +147,16 @@ class InterruptedChangeError(FabricError):
         super().__init__(*problems)
         self.commands = tuple(commands)
 
+    def reworded(self, change: Callable[[str], str]) -> InterruptedChangeError:
+        """Return the same with `change` made to whatever is not the collection's own words."""
+        return InterruptedChangeError([change(line) for line in self.commands], *self.reworded_problems(change))
 
-def results_of(answer: Answer, thing: str) -> Results:
-    """Read a host's answer. Raises FabricError for one that is none."""
+
+def results_of(answer: Answer, calls: Sequence[Call], thing: str) -> Results:
+    """Read a host's answer to these calls. Raises FabricError for one that is none."""
     detail = str(answer.get("msg", ""))
     try:
-        results = from_wire(answer)
+        results = from_wire(answer, calls)
     except AnswerError as error:
         raise FabricError(Problem(BAD_ANSWER, thing, detail or str(error))) from error
     if answer.get("failed") and not any(_unaccepted(results, call) for call in results):
@@ -161,12 +184,20 @@ def failure_of(calls: Sequence[Call], results: Results) -> str | None:
     return None
 
 
-def _observed(resource: Resource, request: Request, answer: Answer, calls: Sequence[Call]) -> Results:
-    results = results_of(answer, request.thing)
-    failed = failure_of(calls, results)
-    if failed is not None:
-        raise FabricError(Problem(UNREADABLE, f"{resource.name} on {request.thing}", failed))
-    return results.part(_OBSERVED)
+MISLED = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
+"""What code raises that reads values which make no sense: text where a number has to be, or a list for a name."""
+
+
+def nonsense(error: Exception, thing: str) -> FabricError:
+    """Return what to raise where reading an answer ended with one of MISLED: that is the host's fault."""
+    return FabricError(Problem(BAD_ANSWER, thing, f"it makes no sense: {type(error).__name__}: {error}"))
+
+
+def fault(error: Exception, thing: str) -> FabricError:
+    """Return what to raise in place of an error that nobody foresaw, whose text and trace may hold anything."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{PurePath(where.filename).name}:{where.lineno}"
+    return FabricError(Problem(FAULT, thing, f"{type(error).__name__} in {place}: {error}"))
 
 
 class _Engine:
@@ -177,14 +208,22 @@ class _Engine:
         self.request = request
         self.warnings: list[str] = []
         self.commands: list[str] = []
+        self.obstacles: Mapping[str, Sequence[Problem]] = {}
 
-    def _settled(self, answer: Answer) -> Generator[Need, Answer, State]:
-        """Read the state from an answer; look again while the resource says that it is still settling."""
+    def _execute(self, calls: Sequence[Call]) -> Generator[Need, Answer, Results]:
+        answer = yield Execute(tuple(calls))
+        return results_of(answer, calls, self.request.thing)
+
+    def _settled(self, results: Results) -> Generator[Need, Answer, State]:
+        """Read the state from results; look again while the resource says that it is still settling."""
         calls = _observing(self.resource, self.request.config)
         waited = 0.0
         while True:
-            results = _observed(self.resource, self.request, answer, calls)
-            reading = self._reading(results)
+            failed = failure_of(calls, results)
+            if failed is not None:
+                raise FabricError(Problem(UNREADABLE, f"{self.resource.name} on {self.request.thing}", failed))
+            reading = self._reading(results.part(_OBSERVED))
+            self.obstacles = reading.obstacles
             if reading.missing is not None:
                 missing = self._here(reading.missing)
                 if not self.request.check_mode:
@@ -198,25 +237,29 @@ class _Engine:
                 raise FabricError(Problem(UNSETTLED, thing, reading.settling))
             yield Sleep(POLL_SECONDS)
             waited += POLL_SECONDS
-            answer = yield Execute(calls)
+            results = yield from self._execute(calls)
 
     def _reading(self, results: Results) -> Reading:
         try:
             return self.resource.read(results, self.request.config)
-        except ValueError as error:
-            # A host is not trusted to answer well: a number that is none is its fault.
-            raise FabricError(Problem(BAD_ANSWER, self.request.thing, str(error))) from error
+        except MISLED as error:
+            raise nonsense(error, self.request.thing) from error
+
+    def _planned(self, state: State) -> Plan:
+        try:
+            return plan(self.resource, self.request.state, state, self.request.config, self.obstacles)
+        except MISLED as error:
+            raise nonsense(error, self.request.thing) from error
 
     def _observe(self) -> Generator[Need, Answer, State]:
-        answer = yield Execute(_observing(self.resource, self.request.config))
-        return (yield from self._settled(answer))
+        results = yield from self._execute(_observing(self.resource, self.request.config))
+        return (yield from self._settled(results))
 
-    def _apply(self, calls: Sequence[Call], following: Sequence[Call]) -> Generator[Need, Answer, Answer]:
+    def _apply(self, calls: Sequence[Call], following: Sequence[Call]) -> Generator[Need, Answer, Results]:
         """Carry out calls in as few executions as their size allows; `following` rides with the last one."""
-        answer: Answer = {"results": []}
+        results = Results()
         for batch in _batches(calls, following):
-            answer = yield Execute(batch)
-            results = results_of(answer, self.request.thing)
+            results = yield from self._execute(batch)
             for name in results:
                 self.warnings.extend(results.outcome(name).warnings)
             done = [call for call in batch if call.changes and call.id in results and not results.error(call.id)]
@@ -224,14 +267,14 @@ class _Engine:
             failed = failure_of([call for call in batch if not call.id.startswith(_OBSERVED)], results)
             if failed is not None:
                 raise FabricError(Problem(CALL_FAILED, f"{self.resource.name} on {self.request.thing}", failed))
-        return answer
+        return results
 
     def _stage(self, planned: Plan) -> Generator[Need, Answer, State | None]:
         """Carry out a plan up to its first restart. Returns the new state, or None if a restart is left to the user."""
         stage, restart = _until_restart(planned.steps)
         if restart is None:
-            answer = yield from self._apply(stage, _observing(self.resource, self.request.config))
-            return (yield from self._settled(answer))
+            results = yield from self._apply(stage, _observing(self.resource, self.request.config))
+            return (yield from self._settled(results))
         yield from self._apply(stage, ())
         if not self.request.reboot:
             return None
@@ -250,9 +293,9 @@ class _Engine:
 
     def work(self) -> Work:
         """Do the task."""
-        request, resource = self.request, self.resource
+        request = self.request
         before = {} if request.state == "rendered" else (yield from self._observe())
-        planned = plan(resource, request.state, before, request.config)
+        planned = self._planned(before)
         if request.check_mode or request.state == "rendered":
             self.warnings.extend(_ahead(problem) for problem in planned.unmet)
             self.commands.extend(render(planned.steps))
@@ -260,14 +303,14 @@ class _Engine:
             return self._report(before, planned.after, changed=changed)
         try:
             return (yield from self._carry_out(planned))
-        except FabricError as error:
+        except Exception as error:
+            reason = error if isinstance(error, FabricError) else fault(error, request.thing)
             if not self.commands:
-                raise
-            raise InterruptedChangeError(self.commands, *error.problems) from error
+                raise reason from error
+            raise InterruptedChangeError(self.commands, *reason.problems) from error
 
     def _carry_out(self, first: Plan) -> Work:
         """Carry out a plan, stage by stage; what is left is planned anew from what is there after each of them."""
-        request, resource = self.request, self.resource
         planned, state = first, first.before
         done: list[object] = []
         for _stage in range(MAXIMUM_STAGES):
@@ -281,7 +324,7 @@ class _Engine:
             if reached is None:
                 return self._report(first.before, state, changed=True, reboot_required=True)
             done, state = following, reached
-            planned = plan(resource, request.state, state, request.config)
+            planned = self._planned(state)
         if planned.changed:
             raise FabricError(*self._reasons(planned))
         return self._report(first.before, state, changed=first.changed)
@@ -346,5 +389,11 @@ def reconcile(resource: Resource, request: Request) -> Work:
     Yields Execute, Reboot and Sleep; is sent the module's result, or an empty mapping. Returns a Report. Raises
     FabricError for whatever stops it; nothing was changed then, unless it is an InterruptedChangeError.
     """
-    prepared = replace(request, config=resource.prepare(request.config))
-    return (yield from _Engine(resource, prepared).work())
+    shown = disclosure(resource.options, request.config)
+    try:
+        prepared = replace(request, config=resource.prepare(request.config))
+        return (yield from _Engine(resource, prepared).work()).shown(shown)
+    except FabricError as error:
+        raise error.reworded(shown.message) from None
+    except Exception as error:  # noqa: BLE001 - its text and its trace may hold a secret
+        raise fault(error, request.thing).reworded(shown.message) from None

@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 class Owner(Enum):
@@ -48,3 +52,11 @@ class FabricError(Exception):
     def __init__(self, *problems: Problem) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
+
+    def reworded(self, change: Callable[[str], str]) -> FabricError:
+        """Return the same with `change` made to whatever is not the collection's own words."""
+        return FabricError(*self.reworded_problems(change))
+
+    def reworded_problems(self, change: Callable[[str], str]) -> Iterator[Problem]:
+        """Return its problems with `change` made to them."""
+        return (replace(item, thing=change(item.thing), detail=change(item.detail)) for item in self.problems)

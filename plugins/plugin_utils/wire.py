@@ -5,11 +5,26 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from functools import singledispatch
 
-from .calls import Bytes, Call, CallError, Credential, File, Outcome, Ref, Results, Secret, Value
+from .calls import ANY_ERROR, Bytes, Call, CallError, Credential, File, Outcome, Ref, Results, Secret, Value
+
+LARGEST_CONTENT = 8 * 1024 * 1024
+"""Bytes of a file or a byte[] that a host gives. No artifact of a guarded fabric is larger."""
+
+SECURE = "$secret"
+"""Tag of a SecureString."""
+
+
+class Hidden(str):
+    """A secret on its way to the module: Ansible writes the arguments of modules to its debug log."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Say that there is something."""
+        return "'********'"
 
 
 @singledispatch
@@ -31,12 +46,12 @@ def _(value: Ref) -> object:
 
 @_encode.register
 def _(value: Secret) -> object:
-    return {"$secret": str(value.text)}
+    return {SECURE: Hidden(value.text)}
 
 
 @_encode.register
 def _(value: Credential) -> object:
-    return {"$credential": {"username": str(value.username), "password": str(value.password.text)}}
+    return {"$credential": {"username": str(value.username), "password": Hidden(value.password.text)}}
 
 
 @_encode.register
@@ -47,7 +62,8 @@ def _(value: Bytes) -> object:
 @_encode.register
 def _(value: File) -> object:
     _stem, dot, ending = value.name.rpartition(".")
-    return {"$file": {"content": base64.b64encode(value.content).decode(), "suffix": dot + ending if dot else ""}}
+    content = Hidden(base64.b64encode(value.content).decode())
+    return {"$file": {"content": content, "suffix": dot + ending if dot else ""}}
 
 
 @_encode.register(Mapping)
@@ -77,16 +93,53 @@ def to_wire(call: Call) -> dict[str, object]:
 
 
 class AnswerError(ValueError):
-    """A host answered something that is no answer of `invoke_cmdlets`."""
+    """A host answered something that is no answer of `invoke_cmdlets` to the calls that it was sent."""
 
 
-def _decode(value: object) -> object:
+DEEPEST = 16
+"""Levels of lists and objects in a value. Cmdlets that are asked for properties give two or three."""
+
+LARGEST_NUMBER = 2**96
+"""[decimal] is Windows' widest number."""
+
+
+def _decode(value: object, depth: int = 0) -> object:
+    if depth > DEEPEST:
+        message = f"a value is nested deeper than {DEEPEST} levels"
+        raise AnswerError(message)
     if isinstance(value, Mapping):
         if set(value) == {"$bytes"}:
             return _from_base64(value["$bytes"])
-        return {str(name): _decode(item) for name, item in value.items()}
+        return {_text(name): _decode(item, depth + 1) for name, item in value.items()}
     if isinstance(value, list):
-        return [_decode(item) for item in value]
+        return [_decode(item, depth + 1) for item in value]
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, (int, float)):
+        return _number(value)
+    if value is None:
+        return None
+    message = f"a value is no JSON but {type(value).__name__}"
+    raise AnswerError(message)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        message = f"a name is no text but {type(value).__name__}"
+        raise AnswerError(message)
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        message = "a text has half of a surrogate pair"
+        raise AnswerError(message) from error
+    return str(value)
+
+
+def _number(value: float) -> float:
+    # JSON readers take 1e999 for infinity; `not <` is true of NaN as well.
+    if not abs(value) < LARGEST_NUMBER:
+        message = "a number is larger than any of Windows"
+        raise AnswerError(message)
     return value
 
 
@@ -94,9 +147,12 @@ def _from_base64(text: object) -> bytes:
     if not isinstance(text, str):
         message = "bytes are not base64 text"
         raise AnswerError(message)
+    if len(text) > LARGEST_CONTENT * 4 // 3 + 4:
+        message = f"bytes are more than {LARGEST_CONTENT}"
+        raise AnswerError(message)
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         message = "bytes are not base64 text"
         raise AnswerError(message) from error
 
@@ -117,29 +173,56 @@ def _mapping(entry: Mapping[object, object], name: str) -> Mapping[object, objec
     return value
 
 
-def _outcome(entry: Mapping[object, object]) -> Outcome:
-    error: CallError | None = None
-    raised = entry.get("error")
-    if isinstance(raised, Mapping):
-        error = CallError(
-            id=str(raised.get("id", "")),
-            category=str(raised.get("category", "")),
-            message=str(raised.get("message", "")),
-            accepted=bool(entry.get("accepted", False)),
-        )
-    elif raised is not None:
-        message = "'error' of a result is no object"
+def _accepts(call: Call, error: str) -> bool:
+    """Whether an error is an answer, as the module tells it: -in of PowerShell ignores case."""
+    accepted = {name.casefold() for name in call.accept}
+    return not accepted.isdisjoint({ANY_ERROR, error.casefold(), error.partition(",")[0].casefold()})
+
+
+def _error(entry: Mapping[object, object], call: Call) -> CallError | None:
+    if "error" not in entry:
+        return None
+    raised = _mapping(entry, "error")
+    error = CallError(
+        id=str(raised.get("id", "")),
+        category=str(raised.get("category", "")),
+        message=str(raised.get("message", "")),
+        accepted=entry.get("accepted") is True,
+    )
+    if error.accepted and not _accepts(call, error.id):
+        message = f"{call.cmdlet} failed, and that is said to be an answer"
         raise AnswerError(message)
+    return error
+
+
+def _output(entry: Mapping[object, object], call: Call) -> tuple[object, ...]:
+    output = tuple(_decode(item) for item in _list(entry, "output"))
+    for item in output:
+        if isinstance(item, list) or (isinstance(item, Mapping) and not set(item) <= {*call.select, SECURE}):
+            message = f"{call.cmdlet} gave what it was not asked for"
+            raise AnswerError(message)
+    return output
+
+
+def _attachments(entry: Mapping[object, object], call: Call) -> dict[str, bytes]:
+    attached = _mapping(entry, "attachments")
+    if not set(attached) <= set(call.attach):
+        message = f"{call.cmdlet} gave a file that it was not asked for"
+        raise AnswerError(message)
+    return {str(name): _from_base64(content) for name, content in attached.items()}
+
+
+def _outcome(entry: Mapping[object, object], call: Call) -> Outcome:
     return Outcome(
-        output=tuple(_decode(item) for item in _list(entry, "output")),
-        attachments={str(name): _from_base64(content) for name, content in _mapping(entry, "attachments").items()},
+        output=_output(entry, call),
+        attachments=_attachments(entry, call),
         warnings=tuple(str(item) for item in _list(entry, "warnings")),
-        error=error,
+        error=_error(entry, call),
     )
 
 
-def from_wire(answer: Mapping[str, object]) -> Results:
-    """Read the answer of `invoke_cmdlets`.
+def from_wire(answer: Mapping[str, object], calls: Sequence[Call]) -> Results:
+    """Read the answer of `invoke_cmdlets` to these calls: one result for each, in order, up to the first that failed.
 
     Raises AnswerError where it has another shape: a host is not trusted to answer well.
     """
@@ -147,10 +230,17 @@ def from_wire(answer: Mapping[str, object]) -> Results:
     if not isinstance(entries, list):
         message = "there is no list of results"
         raise AnswerError(message)
+    if len(entries) > len(calls):
+        message = "there are more results than calls"
+        raise AnswerError(message)
     outcomes: dict[str, Outcome] = {}
-    for entry in entries:
-        if not isinstance(entry, Mapping) or not isinstance(entry.get("id"), str):
-            message = "a result has no id"
+    for number, (entry, call) in enumerate(zip(entries, calls, strict=False), 1):
+        if not isinstance(entry, Mapping) or entry.get("id") != call.id:
+            message = f"result {number} is not that of call {call.id!r}"
             raise AnswerError(message)
-        outcomes[str(entry["id"])] = _outcome(entry)
+        outcome = _outcome(entry, call)
+        if outcome.error is not None and not outcome.error.accepted and number < len(entries):
+            message = f"there are results after {call.cmdlet} failed"
+            raise AnswerError(message)
+        outcomes[call.id] = outcome
     return Results(outcomes)
