@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .calls import File
 from .exchange import ARTIFACT_MISSING, Artifact, ArtifactKind, load, require_approval
 from .problems import FabricError, Kind, Owner, Problem
+from .windows_values import texts
 
 if TYPE_CHECKING:
     from .resource import Item, Option
@@ -72,6 +73,8 @@ def with_files(options: Sequence[Option], config: Sequence[Item], find: Find, *,
                 continue
             if option.artifact is not None:
                 files[option.name] = _artifact(str(path), option.artifact, approval=option.approval, ahead=ahead)
+            elif option.file and option.type == "list":
+                files[option.name] = [_file(name, find) for name in texts(path)]
             elif option.file:
                 files[option.name] = _file(str(path), find)
         loaded.append({**item, **files})

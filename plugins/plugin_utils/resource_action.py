@@ -87,6 +87,13 @@ class FabricAction(ActionBase):
             time.sleep(need.seconds)
         return {}
 
+    def _find(self, path: str) -> str:
+        find_needle: Any = self._find_needle  # ansible-core gives it no types
+        try:
+            return str(find_needle("files", path))
+        except AnsibleError as error:
+            raise FileNotFoundError(str(error)) from error
+
     def _reboot(self, need: Reboot, task_vars: dict[str, Any], reboot_timeout: int) -> None:
         task = self._task.copy()
         task.args = {"msg": need.reason, "reboot_timeout": reboot_timeout, "post_reboot_delay": SHUTDOWN_SECONDS}
@@ -160,13 +167,6 @@ class ResourceAction(FabricAction):
             awaited = unapproved(self.resource.options, request.config)
             report = replace(report, warnings=(*(f"{item} (check mode goes on)" for item in awaited), *report.warnings))
         return {**result, **self._result(request, report)}
-
-    def _find(self, path: str) -> str:
-        find_needle: Any = self._find_needle  # ansible-core gives it no types
-        try:
-            return str(find_needle("files", path))
-        except AnsibleError as error:
-            raise FileNotFoundError(str(error)) from error
 
     def _result(self, request: Request, report: Report) -> dict[str, Any]:
         shown = _single if self.resource.single else list
