@@ -79,6 +79,10 @@ def _protector(content: bytes) -> str:
 PLATFORM_IDENTIFIER = ArtifactKind("platform-identifiers", ".xml", _identifier)
 TPM_BASELINE = ArtifactKind("tpm-baselines", ".tcglog", _baseline)
 CODE_INTEGRITY_POLICY = ArtifactKind("ci-policies", ".p7b", _policy)
+BOOT_LOG = ArtifactKind("boot-logs", ".tcglog", _baseline)
+"""How one host started last, under the host's name; a baseline stands for a class."""
+ACTIVE_POLICY = ArtifactKind("active-policies", ".p7b", _policy)
+"""The code integrity policy that one host has, under the host's name."""
 GUARDIAN_METADATA = ArtifactKind("guardians", ".xml", _metadata)
 KEY_PROTECTOR = ArtifactKind("key-protectors", ".kp", _protector)
 
@@ -86,3 +90,4 @@ BY_FOLDER: Mapping[str, ArtifactKind] = {
     kind.folder: kind
     for kind in (PLATFORM_IDENTIFIER, TPM_BASELINE, CODE_INTEGRITY_POLICY, GUARDIAN_METADATA, KEY_PROTECTOR)
 }
+"""What is approved before somebody takes it. What one host has is only looked at."""

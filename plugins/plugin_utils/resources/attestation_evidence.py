@@ -3,7 +3,8 @@
 """What HGS has to know of a host (TPM mode): its platform identifier, its TPM baseline, its code integrity policy.
 
 Every host has an identifier of its own; a baseline is the same for hosts of one hardware class, a policy for hosts of
-one software class (WSD guarded-fabric-tpm-trusted-attestation-capturing-hardware).
+one software class (WSD guarded-fabric-tpm-trusted-attestation-capturing-hardware). What one host started
+with is kept under its own name: it says which baseline and which policy that host needs.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING
 from ansible_collections.guarded.fabric.plugins.module_utils import platform_identifier, signed_policy
 from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
 from ansible_collections.guarded.fabric.plugins.plugin_utils.artifact_kinds import (
+    ACTIVE_POLICY,
+    BOOT_LOG,
     CODE_INTEGRITY_POLICY,
     PLATFORM_IDENTIFIER,
     TPM_BASELINE,
@@ -29,7 +32,17 @@ if TYPE_CHECKING:
     from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import ArtifactKind
     from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Item
 
-ACTIVE_POLICY = r"C:\Windows\System32\CodeIntegrity\SIPolicy.p7b"
+ACTIVE = r"C:\Windows\System32\CodeIntegrity\SIPolicy.p7b"
+
+_IDENTIFIER, _LOG, _POLICY = "identifier", "log", "policy"
+_SOURCES = {
+    PLATFORM_IDENTIFIER.folder: _IDENTIFIER,
+    TPM_BASELINE.folder: _LOG,
+    BOOT_LOG.folder: _LOG,
+    CODE_INTEGRITY_POLICY.folder: _POLICY,
+    ACTIVE_POLICY.folder: _POLICY,
+}
+"""Id of the call that yields a kind of artifact: one log and one policy serve the class and the host."""
 
 NO_ENDORSEMENT_CERTIFICATE = Kind(
     "GF-EVI-001",
@@ -50,41 +63,33 @@ def _targets(config: Item) -> Sequence[tuple[ArtifactKind, str]]:
         (PLATFORM_IDENTIFIER, config.get("name")),
         (TPM_BASELINE, config.get("hardware_class")),
         (CODE_INTEGRITY_POLICY, config.get("software_class")),
+        (BOOT_LOG, config.get("host")),
+        (ACTIVE_POLICY, config.get("host")),
     )
     return [(kind, str(name)) for kind, name in named if name is not None]
 
 
 def _observe(config: Item) -> Sequence[Call]:
-    calls = {
-        PLATFORM_IDENTIFIER.folder: Call(
-            "Get-PlatformIdentifier", {"Name": str(config.get("name"))}, select=("OuterXml",)
-        ),
-        TPM_BASELINE.folder: Call(
+    calls = (
+        Call("Get-PlatformIdentifier", {"Name": str(config.get("name"))}, id=_IDENTIFIER, select=("OuterXml",)),
+        Call(
             "Get-HgsAttestationBaselinePolicy",
             {"Console": True, **({"SkipValidation": True} if config.get("skip_validation") else {})},
+            id=_LOG,
         ),
-        CODE_INTEGRITY_POLICY.folder: Call(
-            "Get-Item", {"LiteralPath": [ACTIVE_POLICY]}, select=("FullName",), attach=("FullName",)
-        ),
-    }
-    return [_named(calls[kind.folder], kind) for kind, _name in _targets(config)]
-
-
-def _named(call: Call, kind: ArtifactKind) -> Call:
-    return Call(call.cmdlet, call.parameters, id=kind.folder, select=call.select, attach=call.attach)
+        Call("Get-Item", {"LiteralPath": [ACTIVE]}, id=_POLICY, select=("FullName",), attach=("FullName",)),
+    )
+    needed = {_SOURCES[kind.folder] for kind, _name in _targets(config)}
+    return [call for call in calls if call.id in needed]
 
 
 def _read(results: Results, config: Item) -> Sequence[Captured]:
-    read = {
-        PLATFORM_IDENTIFIER.folder: _identifier,
-        TPM_BASELINE.folder: _baseline,
-        CODE_INTEGRITY_POLICY.folder: _policy,
-    }
-    return [Captured(kind, name, read[kind.folder](results)) for kind, name in _targets(config)]
+    read = {_IDENTIFIER: _identifier, _LOG: _baseline, _POLICY: _policy}
+    return [Captured(kind, name, read[_SOURCES[kind.folder]](results)) for kind, name in _targets(config)]
 
 
 def _identifier(results: Results) -> bytes:
-    content = str(results.first(PLATFORM_IDENTIFIER.folder).get("OuterXml", "")).encode()
+    content = str(results.first(_IDENTIFIER).get("OuterXml", "")).encode()
     if not content:
         raise FabricError(Problem(NOTHING_CAPTURED, "Get-PlatformIdentifier"))
     try:
@@ -98,21 +103,21 @@ def _identifier(results: Results) -> bytes:
 
 
 def _baseline(results: Results) -> bytes:
-    content = b"".join(item for item in results.scalars(TPM_BASELINE.folder) if isinstance(item, bytes))
+    content = b"".join(item for item in results.scalars(_LOG) if isinstance(item, bytes))
     if not content:
         raise FabricError(Problem(NOTHING_CAPTURED, "Get-HgsAttestationBaselinePolicy"))
     return content
 
 
 def _policy(results: Results) -> bytes:
-    content = results.outcome(CODE_INTEGRITY_POLICY.folder).attachments.get("FullName", b"")
+    content = results.outcome(_POLICY).attachments.get("FullName", b"")
     if not content:
-        raise FabricError(Problem(NOTHING_CAPTURED, ACTIVE_POLICY))
+        raise FabricError(Problem(NOTHING_CAPTURED, ACTIVE))
     try:
         # HGS wants the unsigned copy of a signed policy: the signature is not measured (WSD capturing-hardware).
         return signed_policy.unwrap(content).content
     except FormatError as error:
-        raise FabricError(Problem(NOT_OF_ITS_KIND, ACTIVE_POLICY, str(error))) from error
+        raise FabricError(Problem(NOT_OF_ITS_KIND, ACTIVE, str(error))) from error
 
 
 CAPTURE = Capture(
@@ -122,6 +127,7 @@ CAPTURE = Capture(
         Option("name", Role.INPUT),
         Option("hardware_class", Role.INPUT),
         Option("software_class", Role.INPUT),
+        Option("host", Role.INPUT),
         Option("skip_validation", Role.INPUT, type="bool"),
     ),
     targets=_targets,

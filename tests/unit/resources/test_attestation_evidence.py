@@ -83,6 +83,21 @@ def test_a_changed_machine_is_a_candidate_that_says_what_changed(stages: Stages,
     assert "debug" in " ".join(verdict.differences).lower()
 
 
+def test_what_one_host_has_follows_it_and_waits_for_nobody(stages: Stages, tmp_path: Path) -> None:
+    lab = stages.after("prepare_hosts").lab
+    names = {"host": "host01", "hardware_class": "r740"}
+    kinds = [(filed.kind.folder, filed.status) for filed in capture(lab, tmp_path, names).filed]
+    assert kinds == [(folder, Status.NEW) for folder in ("tpm-baselines", "boot-logs", "active-policies")]
+    # One log serves the class and the host.
+    assert len(lab.log.executions[0].calls) == 2
+    firmware = lab.machine("host01").firmware
+    assert firmware is not None
+    firmware.debug = True
+    restart(lab)
+    report = capture(lab, tmp_path, {"host": "host01", "skip_validation": True})
+    assert [filed.status for filed in report.filed] == [Status.REPLACED, Status.UNCHANGED]
+
+
 def test_a_host_that_is_not_ready_yields_no_baseline(stages: Stages, tmp_path: Path) -> None:
     lab = stages.after("prepare_hosts").lab
     lab.machine("host01").settings = BootSettings()
@@ -131,14 +146,14 @@ def test_of_a_signed_policy_the_unsigned_content_is_captured(stages: Stages) -> 
     """HGS wants the unsigned copy: the signature is not measured."""
     lab = stages.after("prepare_hosts").lab
     content = lab.machine("host01").files[code_integrity_policy.ACTIVE.lower()]
-    results = Results({"ci-policies": Outcome(attachments={"FullName": signed(content)})})
+    results = Results({"policy": Outcome(attachments={"FullName": signed(content)})})
     (captured,) = CAPTURE.read(results, {"software_class": "core"})
     assert captured.content == content
 
 
 @pytest.mark.parametrize("text", ["<html/>", "not XML", "<PlatformIdentifiers/>"])
 def test_another_document_is_no_platform_identifier(text: str) -> None:
-    results = Results({"platform-identifiers": Outcome(output=({"OuterXml": text},))})
+    results = Results({"identifier": Outcome(output=({"OuterXml": text},))})
     with pytest.raises(FabricError) as error:
         CAPTURE.read(results, {"name": "a"})
     assert [problem.kind for problem in error.value.problems] == [exchange.NOT_OF_ITS_KIND]
