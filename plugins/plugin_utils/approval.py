@@ -8,7 +8,8 @@ in words where the kind of artifact has words for it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from ansible_collections.guarded.fabric.plugins.module_utils import (
 from .artifact_kinds import BY_FOLDER, CODE_INTEGRITY_POLICY, TPM_BASELINE
 from .capture import CANDIDATE
 from .certainty import certain
-from .exchange import ARTIFACT_MISSING, SIDECAR_SUFFIX, Approval, Artifact, ArtifactKind, approve, load, save
+from .exchange import ARTIFACT_MISSING, Approval, Artifact, ArtifactKind, approve, held, load, put, remove, tidy
 from .problems import FabricError, Kind, Owner, Problem
 
 if TYPE_CHECKING:
@@ -84,26 +85,45 @@ def judge(path: Path, approval: Approval, *, check_mode: bool) -> Verdict:
     kind = BY_FOLDER.get(path.parent.name)
     if kind is None:
         raise FabricError(Problem(FOLDER_UNKNOWN, str(path)))
+    with nullcontext() if check_mode or not path.parent.exists() else held(path.parent):
+        return _judge(path, kind, approval, check_mode=check_mode)
+
+
+def _judge(path: Path, kind: ArtifactKind, approval: Approval, *, check_mode: bool) -> Verdict:
+    ending = CANDIDATE + kind.suffix
+    if path.name.endswith(ending):
+        target = path.with_name(path.name.removesuffix(ending) + kind.suffix)
+        return _judge_candidate(path, target, kind, approval, check_mode=check_mode)
     artifact = _present(path, kind) if check_mode else load(path, kind)
     if artifact is None:  # an earlier task of the same play may capture it
         return Verdict(Artifact(str(path), None, None), changed=True, differences=())
-    ending = CANDIDATE + kind.suffix
-    if not path.name.endswith(ending):
-        if artifact.sidecar is not None and artifact.sidecar.approval is not None:
-            return Verdict(artifact, changed=False, differences=())
-        return Verdict(artifact if check_mode else approve(artifact, approval), changed=True, differences=())
-    target = path.with_name(path.name.removesuffix(ending) + kind.suffix)
-    differences = _differences(kind, _present(target, kind), artifact)
-    approved = artifact if check_mode else _promote(artifact, target, kind, approval)
+    if _is_approved(artifact):
+        return Verdict(artifact, changed=False, differences=())
+    return Verdict(artifact if check_mode else approve(artifact, approval), changed=True, differences=())
+
+
+def _is_approved(artifact: Artifact) -> bool:
+    return artifact.sidecar is not None and artifact.sidecar.approval is not None
+
+
+def _judge_candidate(path: Path, target: Path, kind: ArtifactKind, approval: Approval, *, check_mode: bool) -> Verdict:
+    if not check_mode:
+        tidy(path, kind)
+    candidate, known = _present(path, kind), _present(target, kind)
+    if candidate is None:
+        if known is not None and _is_approved(known):  # the candidate took its place in an earlier run
+            return Verdict(known, changed=False, differences=())
+        if not check_mode:
+            raise FabricError(Problem(ARTIFACT_MISSING, str(path)))
+        return Verdict(Artifact(str(path), None, None), changed=True, differences=())
+    differences = _differences(kind, known, candidate)
+    approved = candidate if check_mode else _promote(candidate, target, kind, approval)
     return Verdict(approved, changed=True, differences=differences)
 
 
 def _promote(candidate: Artifact, target: Path, kind: ArtifactKind, approval: Approval) -> Artifact:
     content = certain(candidate.content, "it was loaded")
     sidecar = certain(candidate.sidecar, "it was loaded")
-    saved = save(target, kind, content, sidecar.source, sidecar.captured)
-    approved = approve(saved, approval)
-    path = Path(candidate.path)
-    path.with_name(path.name + SIDECAR_SUFFIX).unlink()
-    path.unlink()
+    approved = put(target, kind, content, replace(sidecar, approval=approval))
+    remove(Path(candidate.path))
     return approved

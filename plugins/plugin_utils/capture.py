@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from .calls import Call, Results
 from .engine import Answer, Execute, Need, failure_of, results_of
-from .exchange import ARTIFACT_MISSING, Artifact, ArtifactKind, artifact_path, fingerprint, load, save
+from .exchange import ARTIFACT_MISSING, Artifact, ArtifactKind, artifact_path, fingerprint, held, load, save, tidy
 from .problems import FabricError, Kind, Owner, Problem
 from .rendering import render
 from .resource import Item, Option
@@ -115,11 +115,27 @@ def _existing(path: Path, kind: ArtifactKind) -> Artifact | None:
         raise
 
 
-def _file(captured: Captured, request: CaptureRequest) -> Filed:
+def _file(captured: Captured, request: CaptureRequest, existing: Existing) -> Filed:
     path = artifact_path(request.exchange, captured.kind, captured.name)
     print_ = fingerprint(captured.kind, captured.content, f"{captured.kind.folder} of {request.thing}")
+    if request.check_mode:
+        return _filed(captured, request, existing, print_)
+    with held(path.parent):
+        tidy(path, captured.kind)
+        tidy(_candidate(captured, request), captured.kind)
+        return _filed(captured, request, existing, print_)
+
+
+def _candidate(captured: Captured, request: CaptureRequest) -> Path:
+    return artifact_path(request.exchange, captured.kind, captured.name + CANDIDATE)
+
+
+def _filed(captured: Captured, request: CaptureRequest, existing: Existing, print_: str) -> Filed:
+    path, candidate = artifact_path(request.exchange, captured.kind, captured.name), _candidate(captured, request)
     known = _existing(path, captured.kind)
-    candidate = artifact_path(request.exchange, captured.kind, captured.name + CANDIDATE)
+    if known is not None and (captured.kind.folder, captured.name) not in existing:
+        # Another run captured it at the same time. Who has read it already must not find another one in its place.
+        return Filed(known, captured.kind, Status.UNCHANGED)
     for artifact in (known, _existing(candidate, captured.kind)):
         if artifact is not None and artifact.sidecar is not None and artifact.sidecar.fingerprint == print_:
             return Filed(artifact, captured.kind, Status.UNCHANGED)
@@ -168,7 +184,7 @@ def capturing(capture: Capture, request: CaptureRequest) -> Generator[Need, Answ
         return _foreseen(capture, request, existing, warnings=(f"{error} (check mode goes on)",))
     found = {(item.kind.folder, item.name) for item in captured}
     left = tuple(filed for filed in _left(capture, request, existing) if _key(filed) not in found)
-    filed = (*(_file(item, request) for item in captured), *left)
+    filed = (*(_file(item, request, existing) for item in captured), *left)
     changed = any(item.status is not Status.UNCHANGED for item in filed)
     return CaptureReport(filed, tuple(render(making)), changed=changed)
 

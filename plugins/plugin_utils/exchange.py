@@ -3,18 +3,23 @@
 """The exchange directory: what crosses the boundary between two trust domains, one file per artifact.
 
 Beside each artifact lies a sidecar that says where it came from, when, its SHA-256, and who approved it. An artifact
-whose sidecar does not match it is refused. Files are written to a temporary name and renamed, so that a reader sees the
-old content or the new one.
+whose sidecar does not match it is refused.
+
+Both are written whole under names of their own that begin with a dot, and then renamed, the artifact first. A writer
+that dies between the two renames has left the sidecar under its other name: readers take it from there, and the next
+writer puts it where it belongs. Writers keep each other out of a folder with `held`; readers need no lock.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import re
-import tempfile
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -22,6 +27,11 @@ from .problems import FabricError, Kind, Owner, Problem
 
 MAXIMUM_SIZE = 8 * 1024 * 1024
 SIDECAR_SUFFIX = ".sidecar.json"
+LOCK = ".lock"
+"""The file in each folder that a writer locks."""
+PATIENCE_SECONDS = 60.0
+"""How long a writer waits for another one; each needs a fraction of a second for an artifact."""
+_PAUSE_SECONDS = 0.02
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 NAME_UNSAFE = Kind(
@@ -65,6 +75,12 @@ NOT_OF_ITS_KIND = Kind(
     Owner.FABRIC,
     "is not what its folder says",
     "capture it again on the machine it belongs to",
+)
+FOLDER_HELD = Kind(
+    "GF-EXC-008",
+    Owner.CONTROLLER,
+    "cannot be locked for writing",
+    f"wait for the run that writes there, or let this user write to the folder and to the file {LOCK} in it",
 )
 
 
@@ -131,17 +147,48 @@ def fingerprint(kind: ArtifactKind, content: bytes, thing: str) -> str:
         raise FabricError(Problem(NOT_OF_ITS_KIND, thing, str(error))) from error
 
 
-def _sidecar(path: Path) -> Sidecar:
+def _sidecar_path(path: Path) -> Path:
+    return path.with_name(path.name + SIDECAR_SUFFIX)
+
+
+def _coming(path: Path) -> Path:
+    """Return where a file is written before it is renamed."""
+    return path.with_name(f".{path.name}.new")
+
+
+def _text(path: Path) -> bytes | None:
     try:
-        data = json.loads((path.parent / (path.name + SIDECAR_SUFFIX)).read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            return file.read(MAXIMUM_SIZE)
+    except OSError:
+        return None
+
+
+def _parsed(text: bytes | None) -> Sidecar | None:
+    try:
+        data = json.loads(text or b"")
         approval = data.pop("approval", None)
         return Sidecar(**data, approval=Approval(**approval) if approval else None)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise FabricError(Problem(SIDECAR_MISSING, str(path), str(error))) from error
+    except (ValueError, TypeError, AttributeError):
+        return None
 
 
-def load(path: Path, kind: ArtifactKind) -> Artifact:
-    """Read an artifact and its sidecar. Raises FabricError where one is missing or they do not belong together."""
+@dataclass(frozen=True)
+class _Found:
+    """What lies there: an artifact, the text of its sidecar, and of one that is not in its place yet."""
+
+    content: bytes = field(repr=False)
+    sidecar: bytes | None
+    coming: bytes | None
+
+    def matching(self, kind: str) -> Sidecar | None:
+        """Return the sidecar that belongs to the artifact."""
+        sha256 = hashlib.sha256(self.content).hexdigest()
+        sidecars = (_parsed(self.sidecar), _parsed(self.coming))
+        return next((item for item in sidecars if item and (item.sha256, item.kind) == (sha256, kind)), None)
+
+
+def _find(path: Path) -> _Found:
     try:
         with path.open("rb") as file:
             content = file.read(MAXIMUM_SIZE + 1)
@@ -149,11 +196,20 @@ def load(path: Path, kind: ArtifactKind) -> Artifact:
         raise FabricError(Problem(ARTIFACT_MISSING, str(path), error.strerror or "")) from error
     if len(content) > MAXIMUM_SIZE:
         raise FabricError(Problem(TOO_LARGE, str(path)))
-    sidecar = _sidecar(path)
-    if hashlib.sha256(content).hexdigest() != sidecar.sha256 or sidecar.kind != kind.folder:
-        raise FabricError(Problem(ARTIFACT_ALTERED, str(path)))
-    fingerprint(kind, content, str(path))
-    return Artifact(str(path), content, sidecar)
+    return _Found(content, _text(_sidecar_path(path)), _text(_coming(_sidecar_path(path))))
+
+
+def load(path: Path, kind: ArtifactKind) -> Artifact:
+    """Read an artifact and its sidecar. Raises FabricError where one is missing or they do not belong together."""
+    found, before = _find(path), None
+    # A writer may have renamed both between two readings; what does not match and stays as it is never will.
+    while (sidecar := found.matching(kind.folder)) is None and found != before:
+        before, found = found, _find(path)
+    if sidecar is None:
+        problem = ARTIFACT_ALTERED if _parsed(found.sidecar) else SIDECAR_MISSING
+        raise FabricError(Problem(problem, str(path)))
+    fingerprint(kind, found.content, str(path))
+    return Artifact(str(path), found.content, sidecar)
 
 
 def require_approval(artifact: Artifact) -> None:
@@ -162,32 +218,70 @@ def require_approval(artifact: Artifact) -> None:
         raise FabricError(Problem(NOT_APPROVED, artifact.path, f"captured from {artifact.sidecar.source}"))
 
 
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep other runs from writing to a folder. Raises FabricError where one goes on doing so for PATIENCE_SECONDS.
+
+    The kernel lets go of the lock when its process ends, however it ends.
+    """
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise FabricError(Problem(FOLDER_HELD, str(folder), error.strerror or "")) from error
+    try:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not _locked(handle, folder):
+            if time.monotonic() > deadline:
+                raise FabricError(Problem(FOLDER_HELD, str(folder), "another run writes there"))
+            time.sleep(_PAUSE_SECONDS)
+        yield
+    finally:
+        os.close(handle)
 
 
-def _write_sidecar(path: Path, sidecar: Sidecar) -> None:
+def _locked(handle: int, folder: Path) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise FabricError(Problem(FOLDER_HELD, str(folder), error.strerror or "")) from error
+    return True
+
+
+def tidy(path: Path, kind: ArtifactKind) -> None:
+    """Finish, or clear away, what a writer of this artifact that was killed has left. The folder has to be `held`."""
+    sidecar = _sidecar_path(path)
+    with suppress(FabricError):
+        found = _find(path)
+        at_its_place = replace(found, coming=None).matching(kind.folder)
+        if at_its_place is None and found.matching(kind.folder) is not None:
+            _coming(sidecar).replace(sidecar)
+    _coming(sidecar).unlink(missing_ok=True)
+    _coming(path).unlink(missing_ok=True)
+    if not path.exists():
+        sidecar.unlink(missing_ok=True)
+
+
+def _prepare(path: Path, content: bytes) -> None:
+    """Write a file under the name from which it can be renamed."""
+    with _coming(path).open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    _coming(path).chmod(0o644)
+
+
+def _prepare_sidecar(path: Path, sidecar: Sidecar) -> Path:
     data: Mapping[str, object] = asdict(sidecar)
-    _write(path.parent / (path.name + SIDECAR_SUFFIX), (json.dumps(data, indent=2) + "\n").encode())
+    target = _sidecar_path(path)
+    _prepare(target, (json.dumps(data, indent=2) + "\n").encode())
+    return target
 
 
 def save(path: Path, kind: ArtifactKind, content: bytes, source: str, captured: str) -> Artifact:
-    """Write an artifact and its sidecar, not approved.
-
-    The artifact is renamed into place first: a run that dies between the two leaves a mismatch, which the next reader
-    refuses, and never an approved sidecar beside other content.
-    """
+    """Write an artifact and its sidecar, not approved. The folder has to be `held`."""
     sidecar = Sidecar(
         kind=kind.folder,
         source=source,
@@ -195,15 +289,36 @@ def save(path: Path, kind: ArtifactKind, content: bytes, source: str, captured: 
         sha256=hashlib.sha256(content).hexdigest(),
         fingerprint=fingerprint(kind, content, str(path)),
     )
-    _write(path, content)
-    _write_sidecar(path, sidecar)
+    return put(path, kind, content, sidecar)
+
+
+def put(path: Path, kind: ArtifactKind, content: bytes, sidecar: Sidecar) -> Artifact:
+    """Write an artifact and the sidecar that belongs to it. The folder has to be `held`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tidy(path, kind)
+    try:
+        _prepare(path, content)
+        target = _prepare_sidecar(path, sidecar)
+        _coming(path).replace(path)
+        _coming(target).replace(target)
+    except BaseException:
+        tidy(path, kind)
+        raise
     return Artifact(str(path), content, sidecar)
 
 
 def approve(artifact: Artifact, approval: Approval) -> Artifact:
-    """Record who approved an artifact."""
+    """Record who approved an artifact. The folder has to be `held`."""
     if artifact.sidecar is None:
         raise FabricError(Problem(SIDECAR_MISSING, artifact.path))
     sidecar = replace(artifact.sidecar, approval=approval)
-    _write_sidecar(Path(artifact.path), sidecar)
+    target = _prepare_sidecar(Path(artifact.path), sidecar)
+    _coming(target).replace(target)
     return replace(artifact, sidecar=sidecar)
+
+
+def remove(path: Path) -> None:
+    """Remove an artifact and its sidecar. The folder has to be `held`."""
+    # In this order: a sidecar alone is cleared away, an artifact alone has no known origin and stops every run.
+    path.unlink(missing_ok=True)
+    _sidecar_path(path).unlink(missing_ok=True)

@@ -199,10 +199,11 @@ class Box:
     def _output(self, call: Call) -> list[object]:
         match call.cmdlet:
             case "Get-Switch":
-                return [
+                found = [
                     {"Name": item.name, "On": item.on, "Colour": item.colour, "Waits": item.waits, "Wear": item.wear}
                     for item in self.switches.values()
                 ]
+                return [{name: item[name] for name in call.select} for item in found]
             case "Get-Box":
                 self.warming -= 1
                 return [{"Warming": self.warming >= 0, "Power": self.power}]
