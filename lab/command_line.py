@@ -81,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
 def _add_story(verbs: Any) -> None:  # noqa: ANN401 - argparse's type is private
     tamper = verbs.add_parser("tamper-firmware", help="change a host's firmware behind its administrator's back")
     tamper.add_argument("host")
+    unready = verbs.add_parser("make-unready", help="let a host lack something that a guarded host needs")
+    unready.add_argument("host")
+    unready.add_argument("condition", help="such as no-secure-boot; an unknown one is answered with the list")
     copy = verbs.add_parser("copy-vm", help="copy a virtual machine's files to another host")
     copy.add_argument("vm")
     copy.add_argument("--to", required=True, metavar="HOST")
@@ -91,16 +94,20 @@ def _add_story(verbs: Any) -> None:  # noqa: ANN401 - argparse's type is private
     rogue.add_argument("name")
     kill = verbs.add_parser("kill", help="break a machine")
     kill.add_argument("machine")
+    stuck = verbs.add_parser("break-restart", help="let a machine not come back from its next restart")
+    stuck.add_argument("machine")
     revive = verbs.add_parser("revive", help="repair a broken machine")
     revive.add_argument("machine")
     move = verbs.add_parser("move-clock", help="move the time of all machines")
     move.add_argument("hours", type=float)
     for verb, names in (
         (tamper, ("host",)),
+        (unready, ("host", "condition")),
         (copy, ("vm", "to")),
         (read, ("vm", "on")),
         (rogue, ("name",)),
         (kill, ("machine",)),
+        (stuck, ("machine",)),
         (revive, ("machine",)),
         (move, ("hours",)),
     ):

@@ -37,10 +37,12 @@ class Verbs:
             "statistics": self._statistics,
             "stop": self._stop,
             "tamper-firmware": story.tamper_firmware,
+            "make-unready": story.make_unready,
             "copy-vm": story.copy_vm,
             "read-disk": story.read_disk,
             "add-rogue": story.add_rogue,
             "kill": story.kill,
+            "break-restart": story.break_restart,
             "revive": story.revive,
             "move-clock": story.move_clock,
         }

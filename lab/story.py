@@ -7,7 +7,17 @@ import re
 from copy import deepcopy
 from typing import TYPE_CHECKING, Final
 
-from .world import endorsement, files, firmware_changes, hgs_clusters, power, restarts, tpm, virtual_machines
+from .world import (
+    endorsement,
+    files,
+    firmware_changes,
+    hgs_clusters,
+    host_conditions,
+    power,
+    restarts,
+    tpm,
+    virtual_machines,
+)
 from .world.attestation_client import current_status
 from .world.model import Account, Machine
 
@@ -114,6 +124,21 @@ class Story:
         restarts.restart(self._world, machine, self._clock.now())
         return f"{machine.name} restarts with another authority in its Secure Boot database"
 
+    def make_unready(self, host: str, condition: str) -> str:
+        """Bring a host into a condition that keeps it from being a guarded host; for most it restarts."""
+        machine = self._machine(host)
+        change = host_conditions.CONDITIONS.get(condition)
+        if change is None:
+            raise StoryError(f"there is no condition {condition!r}; there are {', '.join(host_conditions.CONDITIONS)}")
+        try:
+            change(machine)
+        except ValueError as error:
+            raise StoryError(str(error)) from error
+        if condition in host_conditions.WITHOUT_RESTART:
+            return f"{machine.name}: {condition}"
+        restarts.restart(self._world, machine, self._clock.now())
+        return f"{machine.name} restarts: {condition}"
+
     def copy_vm(self, vm: str, to: str) -> str:
         """Copy a virtual machine's files, configuration and disks, to another host, as a thief does."""
         target = self._machine(to)
@@ -183,6 +208,11 @@ class Story:
         """Break a machine."""
         restarts.kill(self._world, self._machine(machine), self._clock.now())
         return f"{machine} is dead"
+
+    def break_restart(self, machine: str) -> str:
+        """Let a machine run on until its next restart, which never ends."""
+        restarts.break_restart(self._machine(machine))
+        return f"{machine} will not come back from its next restart"
 
     def revive(self, machine: str) -> str:
         """Repair a machine and start it."""

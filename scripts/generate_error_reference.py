@@ -19,6 +19,8 @@ TARGET = ROOT / "docs" / "errors.md"
 SOURCES = ROOT / "plugins" / "plugin_utils"
 PACKAGE = "ansible_collections.guarded.fabric.plugins.plugin_utils"
 
+_MAKERS = {"Kind", "FindingKind"}
+
 _HEAD = """\
 <!-- SPDX-License-Identifier: GPL-3.0-or-later -->
 <!-- Written by scripts/generate_error_reference.py: change the code that reports a problem, not this file. -->
@@ -63,7 +65,7 @@ def _area(path: Path) -> Area | None:
 def _defined(tree: ast.Module) -> Iterator[str]:
     """Go through the ids of the kinds that a file makes."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Kind":
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _MAKERS:
             yield str(ast.literal_eval(node.args[0]))
 
 

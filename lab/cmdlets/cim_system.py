@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ansible_collections.guarded.fabric.lab.world import code_integrity_state
+from ansible_collections.guarded.fabric.lab.world import code_integrity_state, registry_values
 
 from .cim import cim_class
 
@@ -103,13 +103,18 @@ def device_guard(session: Session) -> Sequence[Mapping[str, object]]:
             "Version": "1.0",
             "VirtualizationBasedSecurityStatus": _RUNNING if running else _ENABLED if asked else _NOT_ENABLED,
             "AvailableSecurityProperties": _available(machine),
-            "RequiredSecurityProperties": [_HYPERVISOR, _SECURE_BOOT] if asked else [0],
+            "RequiredSecurityProperties": _required(machine) if asked else [0],
             "SecurityServicesConfigured": memory_integrity,
             "SecurityServicesRunning": [_MEMORY_INTEGRITY] if enforced else [0],
             "CodeIntegrityPolicyEnforcementStatus": state.kernel,
             "UsermodeCodeIntegrityPolicyEnforcementStatus": state.user,
         }
     ]
+
+
+def _required(machine: Machine) -> list[int]:
+    demanded = [_HYPERVISOR, _SECURE_BOOT]
+    return [*demanded, _DMA_PROTECTION] if registry_values.requires_dma_protection(machine) else demanded
 
 
 def _available(machine: Machine) -> list[int]:
@@ -136,6 +141,6 @@ def tpm(session: Session) -> Sequence[Mapping[str, object]]:
             "IsEnabled_InitialValue": True,
             "IsOwned_InitialValue": found.ready,
             "ManufacturerIdTxt": found.vendor,
-            "SpecVersion": "2.0, 0, 1.38",
+            "SpecVersion": f"{found.version}, 0, 1.38",
         }
     ]

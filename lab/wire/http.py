@@ -23,18 +23,29 @@ _HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*")
 
 @dataclass(frozen=True)
 class Limits:
-    """What a client may ask of a connection; times in seconds, sizes in bytes."""
+    """What clients may ask of a listener; times in seconds, sizes in bytes."""
 
     header_bytes: int = 32 * 1024
-    body_bytes: int = 4 * 1024 * 1024
+    body_bytes: int = 1024 * 1024
+    """Twice what WinRM takes for an envelope, ten times an attestation with a long boot log."""
+    connections: int = 300
+    """At one time (winrm/config, MaxConnections)."""
     idle: float = 120.0
     """Between two requests of a connection."""
     read: float = 30.0
-    """From the first byte of a request to its last."""
+    """For TLS to begin; and from the first byte of a request to its last."""
     write: float = 30.0
     """To take an answer."""
     linger: float = 2.0
-    """To read on after a refusal."""
+    """To read on after a refusal, and for TLS to end."""
+
+
+@dataclass
+class Capacity:
+    """How many connections all listeners of a process have together at one time: each is an open file."""
+
+    connections: int = 1000
+    taken: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,13 +91,14 @@ class HttpListener:
     new_handler: Callable[[], Handler]
     tls: ssl.SSLContext | None = None
     limits: Limits = field(default_factory=Limits)
+    capacity: Capacity = field(default_factory=Capacity)
     _server: asyncio.Server | None = field(default=None, init=False)
     _connections: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict, init=False)
 
     async def open(self) -> None:
         """Start to listen. Port 0 takes a free one and keeps it. Raises OSError where that cannot be."""
         self._server = await asyncio.start_server(
-            self._accept, self.address, self.port, ssl=self.tls, limit=self.limits.header_bytes, backlog=256
+            self._accept, self.address, self.port, limit=self.limits.header_bytes, backlog=256
         )
         self.port = int(self._server.sockets[0].getsockname()[1])
 
@@ -106,22 +118,45 @@ class HttpListener:
             logger.warning("%s:%d: a connection outlives its listener", self.address, self.port)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._server is None:  # accepted just before the listener was closed
+        # Without a server: accepted just before the listener was closed.
+        if self._server is None or not self._has_room():
             _reset(writer)
             return
+        if self.tls is not None:
+            # What the client says first is for TLS, which begins with the task.
+            writer.transport.pause_reading()
         task = asyncio.create_task(self._serve(reader, writer))
         self._connections[task] = writer
-        task.add_done_callback(self._connections.pop)
+        self.capacity.taken += 1
+        task.add_done_callback(self._gone)
+
+    def _has_room(self) -> bool:
+        return len(self._connections) < self.limits.connections and self.capacity.taken < self.capacity.connections
+
+    def _gone(self, task: asyncio.Task[None]) -> None:
+        del self._connections[task]
+        self.capacity.taken -= 1
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
+            if self.tls is not None:
+                # Here and not by the server, so that who connects and says nothing is counted like everybody else.
+                await writer.start_tls(self.tls, ssl_handshake_timeout=self.limits.read)
             await self._answer_all(reader, writer, self.new_handler())
         except (OSError, EOFError, TimeoutError):
             _reset(writer)  # The client went away, or is too slow: nobody is left to be told.
         except Exception:
             logger.exception("a bug of the lab")
         finally:
-            writer.close()
+            await self._close(writer)
+
+    async def _close(self, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+        try:
+            async with asyncio.timeout(self.limits.linger):
+                await writer.wait_closed()
+        except (OSError, TimeoutError):
+            _reset(writer)
 
     async def _answer_all(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler) -> None:
         keep = True

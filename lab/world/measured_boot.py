@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from . import firmware as factory
+from . import registry_values
 from .event_log import Recorder, container, flag, number, sipa, text, uefi_variable, utf16
 from .model import Boot, BootSettings, Firmware, Machine
 from .tpm import new_rsa_key
@@ -90,7 +91,7 @@ def _next_boot(machine: Machine, firmware: Firmware, now: datetime, new_key: Cal
         counter=counter,
         settings=settings,
         code_integrity_policy=_active_policy(machine),
-        identity_key=new_key() if _runs_vbs(settings, firmware) else None,
+        identity_key=new_key() if _runs_vbs(machine, settings, firmware) else None,
     )
 
 
@@ -104,9 +105,10 @@ def _active_policy(machine: Machine) -> bytes | None:
     return content
 
 
-def _runs_vbs(settings: BootSettings, firmware: Firmware) -> bool:
+def _runs_vbs(machine: Machine, settings: BootSettings, firmware: Firmware) -> bool:
     """Virtualization-based security asks for Secure Boot at least (Microsoft's "Enable memory integrity")."""
-    return settings.virtualization_based_security and firmware.uefi and firmware.secure_boot
+    has_what_is_required = firmware.iommu or not registry_values.requires_dma_protection(machine)
+    return settings.virtualization_based_security and firmware.uefi and firmware.secure_boot and has_what_is_required
 
 
 def _check_secure_boot(machine: Machine, firmware: Firmware) -> None:

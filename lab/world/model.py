@@ -36,7 +36,10 @@ class Account:
 
 @dataclass
 class Tpm:
-    """A TPM 2.0. `pcrs` is the SHA-256 bank; `ek_certificate` is None for a TPM whose vendor issued none."""
+    """A TPM. `pcrs` is the SHA-256 bank; `ek_certificate` is None for a TPM whose vendor issued none.
+
+    One of another `version` than 2.0 only says so: the lab has no TPM 1.2.
+    """
 
     vendor: str
     ek_key: bytes
@@ -44,6 +47,7 @@ class Tpm:
     ak_key: bytes
     pcrs: dict[int, bytes] = field(default_factory=dict)
     ready: bool = True
+    version: str = "2.0"
 
 
 @dataclass
@@ -246,6 +250,8 @@ class Machine:
     """Switched off or broken; stays so until somebody revives it."""
     shutdown_at: datetime | None = None
     """When a restart that was asked for begins; None where none was."""
+    stuck_at_restart: bool = False
+    """Its next restart does not come to an end: it is dead from then on."""
 
 
 @dataclass

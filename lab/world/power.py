@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from . import directory, features, measured_boot
+from . import directory, features, measured_boot, registry_values
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -44,6 +44,7 @@ def start(world: World, machine: Machine, now: datetime) -> None:
     A machine whose Secure Boot stops the boot manager stays off.
     """
     features.complete(machine)
+    registry_values.remove(machine, registry_values.RESTART_PENDING)
     if machine.pending_promotion is not None:
         directory.promote(world, machine, machine.pending_promotion)
         machine.pending_promotion = None

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from .model import Machine
 
 _CONTROL: Final = r"hklm:\system\currentcontrolset\control"
+RESTART_PENDING: Final = r"hklm:\software\microsoft\windows\currentversion\component based servicing\rebootpending"
+"""Is there while components wait for a restart."""
+_WITH_DMA_PROTECTION: Final = frozenset({2, 3})
 
 
 @dataclass(frozen=True)
@@ -39,13 +42,34 @@ _SETTINGS: Final = (
 
 def values(machine: Machine, key: str) -> dict[str, object] | None:
     """Return the values of a key, written as in `Machine.registry`; None where there is no such key."""
-    settings = {item.value: int(getattr(machine.settings, item.attribute)) for item in _SETTINGS if item.key == key}
+    settings: dict[str, object] = {
+        item.value: int(getattr(machine.settings, item.attribute)) for item in _SETTINGS if item.key == key
+    }
+    if key == _CONTROL:
+        settings["SystemStartOptions"] = _start_options(machine)
+    if key == RESTART_PENDING and machine.pending_features:
+        return {}
     stored = machine.registry.get(key)
     if stored is not None or settings:
         return {**settings, **(stored or {})}
     below = key + "\\"
     is_parent = any(known.startswith(below) for known in (*machine.registry, *(item.key for item in _SETTINGS)))
     return {} if is_parent else None
+
+
+def _start_options(machine: Machine) -> str:
+    """Return what the loader told the kernel of the running Windows."""
+    settings = machine.boot.settings if machine.boot is not None else machine.settings
+    words = ["NOEXECUTE=OPTOUT"]
+    words += ["DEBUG"] if settings.kernel_debugger else []
+    words += ["TESTSIGNING"] if settings.test_signing else []
+    return " " + "  ".join(words)
+
+
+def requires_dma_protection(machine: Machine) -> bool:
+    """Whether virtualization-based security is told to run with DMA protection only (2, or 3 with Secure Boot)."""
+    value = machine.registry.get(_CONTROL + r"\deviceguard", {}).get("RequirePlatformSecurityFeatures")
+    return value in _WITH_DMA_PROTECTION
 
 
 def write(machine: Machine, key: str, name: str, value: object) -> None:

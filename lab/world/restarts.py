@@ -20,8 +20,12 @@ def schedule(machine: Machine, now: datetime, delay: timedelta) -> None:
 
 
 def restart(world: World, machine: Machine, now: datetime) -> None:
-    """Shut down now and start again; the machine answers after `power.RESTART`."""
+    """Shut down now and start again; the machine answers after `power.RESTART`, unless it gets stuck."""
     _go_down(world, machine, now)
+    if machine.stuck_at_restart:
+        machine.stuck_at_restart = False
+        machine.dead = True
+        return
     machine.down_until = now + power.RESTART
     power.start(world, machine, machine.down_until)
 
@@ -30,6 +34,11 @@ def kill(world: World, machine: Machine, now: datetime) -> None:
     """Switch the machine off for good."""
     _go_down(world, machine, now)
     machine.dead = True
+
+
+def break_restart(machine: Machine) -> None:
+    """Let the machine's next restart come to no end."""
+    machine.stuck_at_restart = True
 
 
 def revive(world: World, machine: Machine, now: datetime) -> None:

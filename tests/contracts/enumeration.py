@@ -24,6 +24,7 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils import resources
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import Call, File, Results
 from ansible_collections.guarded.fabric.plugins.plugin_utils.capture import Capture
 from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import Artifact
+from ansible_collections.guarded.fabric.plugins.plugin_utils.inspection import Inspection
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Item, Option, Resource, Role
 from ansible_collections.guarded.fabric.plugins.plugin_utils.wire import to_wire
@@ -85,6 +86,8 @@ def enumerations() -> Iterator[Enumeration]:
                         enumeration.made += _of_resource(thing, _texts(tree), pick)
                     elif isinstance(thing, Capture):
                         enumeration.made += _of_capture(thing, _texts(tree), pick)
+                    elif isinstance(thing, Inspection):
+                        enumeration.made += _of_inspection(thing, _texts(tree), pick)
                 enumeration.unreached -= reached.lines
         yield enumeration
 
@@ -165,6 +168,11 @@ def _of_capture(capture: Capture, texts: Sequence[str], pick: random.Random) -> 
         config = _item(capture.options, texts, pick)
         observed = capture.observe(config)
         yield Made(_wire([*observed, *capture.produce(Results(), config, {})]))
+
+
+def _of_inspection(inspection: Inspection, texts: Sequence[str], pick: random.Random) -> Iterator[Made]:
+    for _ in range(20):
+        yield Made(_wire(inspection.observe(_item(inspection.options, texts, pick))))
 
 
 def _wire(calls: Sequence[Call]) -> Batch:

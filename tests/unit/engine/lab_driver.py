@@ -7,7 +7,7 @@ import json
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from ansible_collections.guarded.fabric.lab import loading, topology
 from ansible_collections.guarded.fabric.lab.reading import Reader, User
@@ -29,10 +29,11 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.engine import (
     Sleep,
     reconcile,
 )
+from ansible_collections.guarded.fabric.plugins.plugin_utils.inspection import Inspection, Question, inspecting
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from ansible_collections.guarded.fabric.lab.world.model import Machine
     from ansible_collections.guarded.fabric.plugins.plugin_utils.engine import Answer, Need
@@ -117,6 +118,17 @@ class Lab:
         now = self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
         request = CaptureRequest(config=config, exchange=exchange, thing=machine, now=now, **options)
         return self.drive(self.machine(machine), capturing(capture, request), check_mode=request.check_mode)
+
+    def inspect(self, machine: str, inspection: Inspection, options: Item) -> Mapping[str, Any]:
+        """Carry out an inspection."""
+        given = {option.name: options.get(option.name) for option in inspection.options}
+        question = Question(given, machine, self.clock.now())
+        return self.drive(self.machine(machine), inspecting(inspection, question), check_mode=True)
+
+    def restart(self, machine: str) -> None:
+        """Restart a machine and wait until it is back."""
+        restarts.restart(self.world, self.machine(machine), self.clock.now())
+        self.pass_time(power.RESTART + timedelta(seconds=1))
 
     def pass_time(self, span: timedelta) -> None:
         self.clock.move(span.total_seconds())

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from ansible_collections.guarded.fabric.plugins.action import artifact_approval
 from ansible_collections.guarded.fabric.plugins.plugin_utils.capture_action import CaptureAction
+from ansible_collections.guarded.fabric.plugins.plugin_utils.inspection_action import InspectionAction
 from ansible_collections.guarded.fabric.plugins.plugin_utils.plan import argument_spec
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Role
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource_action import FabricAction, ResourceAction
@@ -51,12 +51,14 @@ def taken_options(name: str) -> Mapping[str, Any]:
     plugin = action(name)
     if issubclass(plugin, ResourceAction):
         instance = plugin.__new__(plugin)
-        spec: Mapping[str, Any] = instance._spec()
-        return spec
+        return dict(instance._spec())
     if issubclass(plugin, CaptureAction):
         config = {"type": "dict", "required": True, "options": argument_spec(plugin.capture.options)}
         return {"config": config, "exchange": {"type": "path", "required": True}}
-    return artifact_approval.SPEC
+    if issubclass(plugin, InspectionAction):
+        return argument_spec(plugin.inspection.options)
+    spec: Mapping[str, Any] = importlib.import_module(plugin.__module__).SPEC
+    return spec
 
 
 def facts(options: Mapping[str, Any], inner: str) -> dict[str, Any]:
