@@ -20,6 +20,7 @@ from .exchange import ARTIFACT_MISSING, Artifact, ArtifactKind, artifact_path, f
 from .problems import FabricError, Kind, Owner, Problem
 from .rendering import render
 from .resource import Item, Option
+from .texts import check_texts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -164,6 +165,7 @@ def capturing(capture: Capture, request: CaptureRequest) -> Generator[Need, Answ
 
     In check mode a machine that cannot be read yet is no failure: an earlier task of the same play may prepare it.
     """
+    check_texts(capture.name, capture.options, [request.config])
     existing: dict[tuple[str, str], Artifact] = {}
     for kind, name in capture.targets(request.config):
         artifact = _existing(artifact_path(request.exchange, kind, name), kind)

@@ -22,6 +22,7 @@ from .plan import Plan, plan, visible
 from .problems import FabricError, Kind, Owner, Problem
 from .rendering import render
 from .resource import Item, Reading, Resource, State
+from .texts import check_texts
 from .wire import AnswerError, from_wire, to_wire
 
 BATCH_BYTES = 700_000
@@ -391,6 +392,7 @@ def reconcile(resource: Resource, request: Request) -> Work:
     """
     shown = disclosure(resource.options, request.config)
     try:
+        check_texts(resource.name, resource.options, request.config)
         prepared = replace(request, config=resource.prepare(request.config))
         return (yield from _Engine(resource, prepared).work()).shown(shown)
     except FabricError as error:

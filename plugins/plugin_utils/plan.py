@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from .calls import Call, Step, prefixed
@@ -134,8 +135,14 @@ def check_duplicates(resource: Resource, config: Sequence[Item]) -> None:
         raise FabricError(*(Problem(DUPLICATE, f"{resource.name} {key!r}") for key in repeated))
 
 
-def plan(resource: Resource, state: str, before: State, config: Sequence[Item]) -> Plan:
-    """Plan the way from `before` to what `state` and `config` ask for.
+def plan(
+    resource: Resource,
+    state: str,
+    before: State,
+    config: Sequence[Item],
+    obstacles: Mapping[str, Sequence[Problem]] = MappingProxyType({}),
+) -> Plan:
+    """Plan the way from `before` to what `state` and `config` ask for; `obstacles` are those of the reading.
 
     Raises FabricError with every problem of every item: nothing is changed while one of them is wrong.
     """
@@ -155,6 +162,7 @@ def plan(resource: Resource, state: str, before: State, config: Sequence[Item]) 
         if state != "rendered":  # which asks no host, so that nothing is known of what is there
             problems.extend(resource.refuse(present, target))
             unmet.extend(resource.require(present, target))
+            unmet.extend(() if target is None else obstacles.get(key, ()))
         steps = () if problems else tuple(resource.change(present, target))
         groups.append(_named(steps, f"{len(groups)}-"))
         if wanted is None:

@@ -10,7 +10,7 @@ planning, check mode, diff and rendering follow from them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from .calls import Call, Results, Step
@@ -49,6 +49,9 @@ class Option:
     `artifact` makes a path option stand for a file of the exchange directory, which is loaded and checked before
     anything is planned; `approval` refuses one that nobody approved. `same` compares the value before with the one
     wanted where plain equality is too strict (Windows ignores case in names).
+
+    `longest` is the number of characters that a text may have; a secret may have any. `literal` says that some cmdlet
+    it goes to matches it as a pattern, so that wildcard characters are refused (texts.py).
     """
 
     name: str
@@ -63,6 +66,8 @@ class Option:
     artifact: ArtifactKind | None = None
     approval: bool = False
     file: bool = False
+    longest: int = 255
+    literal: bool = False
     same: Callable[[object, object], bool] | None = None
 
 
@@ -73,11 +78,13 @@ class Reading:
     `state` is what is there. `settling` says why it is not final yet (a service that is still starting); the engine
     observes again until it is empty or time is up. `missing` names what has to be installed or done first; a run fails
     on it, a check mode run goes on as if nothing were there, since an earlier task of the same play may bring it.
+    `obstacles` are like what `Resource.require` says, by key of an item, where it follows from what was read.
     """
 
     state: State
     settling: str = ""
     missing: Problem | None = None
+    obstacles: Mapping[str, Sequence[Problem]] = field(default_factory=dict)
 
 
 def no_problems(_before: Item | None, _after: Item | None) -> Sequence[Problem]:

@@ -64,7 +64,7 @@ RESOURCE = Resource(
     name="dns_client",
     owner=Owner.GUARDIAN,
     options=(
-        Option("interface_alias", same=same_text),
+        Option("interface_alias", literal=True, same=same_text),
         Option("server_addresses", type="list", elements="str"),
     ),
     observe=_observe,

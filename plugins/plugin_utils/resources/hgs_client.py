@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 LOCAL, HGS = "Local", "HostGuardianService"
 _URLS = ("attestation_url", "key_protection_url")
 _FALLBACK_URLS = ("fallback_attestation_urls", "fallback_key_protection_urls")
+_LONGEST_URL = 2083
+"""As Windows' own HTTP clients take it (INTERNET_MAX_URL_LENGTH of wininet.h)."""
 
 CLIENT_MISSING = Kind(
     "GF-CLI-001",
@@ -191,10 +193,10 @@ RESOURCE = Resource(
     owner=Owner.FABRIC,
     options=(
         Option("mode", choices=(LOCAL, HGS)),
-        Option("attestation_url"),
-        Option("key_protection_url"),
-        Option("fallback_attestation_urls", type="list", elements="str", default=[]),
-        Option("fallback_key_protection_urls", type="list", elements="str", default=[]),
+        Option("attestation_url", longest=_LONGEST_URL),
+        Option("key_protection_url", longest=_LONGEST_URL),
+        Option("fallback_attestation_urls", type="list", elements="str", default=[], longest=_LONGEST_URL),
+        Option("fallback_key_protection_urls", type="list", elements="str", default=[], longest=_LONGEST_URL),
         Option("attested", type="bool"),
         Option("is_host_guarded", Role.COMPUTED, type="bool"),
         Option("attestation_operation_mode", Role.COMPUTED),

@@ -319,7 +319,7 @@ RESOURCE = Resource(
     name="shielded_vms",
     owner=Owner.FABRIC,
     options=(
-        Option("name", Role.KEY, required=True),
+        Option("name", Role.KEY, required=True, literal=True),
         Option("key_protector", Role.INPUT, type="path", artifact=KEY_PROTECTOR),
         Option("shielded", type="bool"),
         Option("tpm", type="bool"),

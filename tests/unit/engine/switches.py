@@ -91,7 +91,7 @@ SWITCHES = Resource(
     options=(
         Option("name", Role.KEY, required=True),
         Option("on", type="bool", default=False),
-        Option("colour"),
+        Option("colour", longest=1_000_000),
         Option("key", Role.INPUT, secret=True),
         Option("wear", Role.COMPUTED, type="int"),
     ),
