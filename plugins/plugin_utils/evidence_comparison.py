@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whether what a host showed is what somebody approved for its class, or what HGS trusts already.
+
+What differs is said in words, and nothing is approved by being looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import artifact_differences
+from .artifact_kinds import ACTIVE_POLICY, BOOT_LOG, BY_FOLDER, CODE_INTEGRITY_POLICY, TPM_BASELINE
+from .capture import CANDIDATE
+from .exchange import ARTIFACT_MISSING, Artifact, ArtifactKind, load
+from .policy_names import content_name, parse
+from .problems import FabricError, Kind, Owner, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+AWAITS_APPROVAL = Kind(
+    "GF-REA-001",
+    Owner.GUARDIAN,
+    "waits for somebody to approve what changed",
+    "if the change was meant, name the fingerprint in attestation_approved_fingerprints, say who approves it and why in"
+    " attestation_approved_by and attestation_approval_reason, and run again",
+)
+DEVIATES = Kind(
+    "GF-REA-002",
+    Owner.FABRIC,
+    "is not what somebody approved for its class, nor what HGS trusts",
+    "find out why this host differs and undo it; where it is meant to differ, give it a class of its own; where all of"
+    " its class are to become so, make it their canary",
+)
+FOLDER_NOT_COMPARED = Kind(
+    "GF-REA-003",
+    Owner.CONTROLLER,
+    "is in no folder of which something is compared",
+    f"name a file in {BOOT_LOG.folder} or {TPM_BASELINE.folder}, or in {ACTIVE_POLICY.folder} or"
+    f" {CODE_INTEGRITY_POLICY.folder}",
+)
+
+_COMPARED: Mapping[str, ArtifactKind] = {
+    kind.folder: kind for kind in (BOOT_LOG, TPM_BASELINE, ACTIVE_POLICY, CODE_INTEGRITY_POLICY)
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was compared, under which name HGS would have it, and what differs from what was approved, in words.
+
+    `trusted` says by what: "approved", "registered", or nothing. `candidate` is the path of the artifact that waits to
+    be approved and means the same; empty where there is none.
+    """
+
+    path: str
+    source: str
+    fingerprint: str
+    name: str
+    trusted: str
+    candidate: str
+    differences: tuple[str, ...]
+
+    @property
+    def problem(self) -> Problem | None:
+        """Why it is not trusted; None where it is."""
+        if self.trusted:
+            return None
+        detail = "; ".join((f"captured from {self.source}", f"fingerprint {self.fingerprint}", *self.differences))
+        if self.candidate:
+            return Problem(AWAITS_APPROVAL, self.candidate, detail)
+        return Problem(DEVIATES, self.path, detail)
+
+
+def _load(path: Path, kinds: Mapping[str, ArtifactKind]) -> Artifact:
+    kind = kinds.get(path.parent.name)
+    if kind is None:
+        raise FabricError(Problem(FOLDER_NOT_COMPARED, str(path)))
+    return load(path, kind)
+
+
+def _present(path: Path) -> Artifact | None:
+    try:
+        return _load(path, BY_FOLDER)
+    except FabricError as error:
+        if error.problems[0].kind is ARTIFACT_MISSING:
+            return None
+        raise
+
+
+def _fingerprint(artifact: Artifact | None) -> str:
+    return artifact.sidecar.fingerprint if artifact is not None and artifact.sidecar is not None else ""
+
+
+def _is_approved(artifact: Artifact | None) -> bool:
+    return artifact is not None and artifact.sidecar is not None and artifact.sidecar.approval is not None
+
+
+def compare(path: Path, reference: Path, registered: Collection[str]) -> Comparison:
+    """Compare evidence with the artifact of its class and with the names of what HGS trusts. Raises FabricError.
+
+    `reference` is the artifact of the class, approved or not; its name is the class. `registered` holds names of HGS's
+    policies; only those that say what they hold count.
+    """
+    evidence = _load(path, _COMPARED)
+    known, candidate = (
+        _present(reference),
+        _present(reference.with_name(f"{reference.stem}{CANDIDATE}{reference.suffix}")),
+    )
+    fingerprint = _fingerprint(evidence)
+    name = content_name(reference.stem, fingerprint)
+    is_known = _fingerprint(known) == fingerprint
+    waiting = next((item for item in (known, candidate) if _fingerprint(item) == fingerprint), None)
+    if is_known and _is_approved(known):
+        trusted = "approved"
+    elif name.digits in {named.digits for item in registered if (named := parse(item)) is not None}:
+        trusted = "registered"
+    else:
+        trusted = ""
+    words = artifact_differences.BY_FOLDER[reference.parent.name]
+    return Comparison(
+        path=str(path),
+        source=evidence.sidecar.source if evidence.sidecar else "",
+        fingerprint=fingerprint,
+        name=str(name),
+        trusted=trusted,
+        candidate=waiting.path if waiting is not None and not trusted else "",
+        differences=()
+        if known is None or known.content is None or evidence.content is None
+        else tuple(words(known.content, evidence.content)),
+    )
