@@ -51,7 +51,7 @@ class Finding:
     """One finding.
 
     machine: the inventory's name of the machine that showed it. resource: the module that manages the object, if any.
-    item: the thing's name on that machine; empty for the machine itself. option: which property of it differs, if one does.
+    item: the thing's name on that machine; empty for the machine itself. option: which property of it differs, if any.
     expected, actual: JSON values; None where there is no such value. since: ISO 8601 UTC, when it was first seen.
     """
 

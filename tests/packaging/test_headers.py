@@ -16,7 +16,7 @@ LICENCE = "SPDX-License-" + "Identifier: GPL-3.0-or-later"
 NOTICE = (
     "# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)"
 )
-LICENCE_TEXTS = {"COPYING", "LICENSES/GPL-3.0-or-later.txt"}
+LICENCE_TEXTS = {"COPYING", *(file.as_posix() for file in tracked_files() if file.match("LICENSES/*.txt"))}
 
 
 def spoken_for() -> list[str]:
