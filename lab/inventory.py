@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
+
+from . import whole_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,8 +99,4 @@ def text(content: Mapping[str, Any]) -> str:
 
 def _write(path: Path, content: Mapping[str, Any], mode: int) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
-        file.write(text(content))
-    temporary.replace(path)
+    whole_files.write(path, text(content).encode(), mode)

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from . import inventory, topology
+from . import inventory, topology, whole_files
 from .directory import LifetimeError, topology_of
 from .loading import load_everything
 from .server import LabServer
@@ -46,8 +46,7 @@ def _passwords(directory: Directory) -> Passwords:
         return Passwords(**json.loads(directory.passwords.read_text(encoding="utf-8")))
     except FileNotFoundError:
         made = Passwords(_new_password(), _new_password(), _new_password())
-    directory.passwords.touch(mode=0o600)
-    directory.passwords.write_text(json.dumps(asdict(made)), encoding="utf-8")
+    whole_files.write(directory.passwords, json.dumps(asdict(made)).encode(), 0o600)
     return made
 
 
@@ -58,7 +57,7 @@ def _write_tpm_roots(directory: Directory, world: World) -> tuple[Path, ...]:
     paths = []
     for vendor, root in world.tpm_vendors.items():
         path = folder / f"{vendor.lower().replace(' ', '-')}.cer"
-        path.write_bytes(root.der)
+        whole_files.write(path, root.der, 0o644)
         paths.append(path.resolve())
     return tuple(paths)
 
@@ -85,7 +84,7 @@ def _run(directory: Directory, options: Options, store: Store, tell: Callable[[s
     clock = Clock(store.world_time(now), options.time_scale or wanted.time_scale)
     if store.is_empty():
         world = make_world(wanted, passwords, clock.now())
-        directory.topology.write_text(topology.text(wanted), encoding="utf-8")
+        whole_files.write(directory.topology, topology.text(wanted).encode(), 0o644)
         store.save(world, clock.now())
     else:
         world = store.load()

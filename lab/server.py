@@ -21,7 +21,7 @@ from .topology import Topology
 from .wire.endpoint import Endpoint
 from .wire.http import Handler, HttpListener, HttpRequest, HttpResponse
 from .wire.ntlm import CredentialFile
-from .world import hgs_clusters, power, restarts
+from .world import hgs_clusters, power, reach, restarts
 from .world.clock import Clock
 from .world.model import World
 from .world.store import Store
@@ -111,10 +111,7 @@ class LabServer:
         self.store.save(self.world, self.clock.now())
 
     def _changed(self, machine: Machine) -> None:
-        guests = [vm.guest for vm in machine.virtual_machines.values() if vm.guest]
-        # What a guest encrypts lies on its host's disks.
-        hosts = [machine.host] if machine.host else []
-        self.store.save(self.world, self.clock.now(), [machine.name, *guests, *hosts])
+        self.store.save(self.world, self.clock.now(), reach.machines_changed_on(self.world, machine))
 
     async def _sweep(self) -> None:
         now = self.clock.now()

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import ssl
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ansible_collections.guarded.fabric.lab import whole_files
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -80,17 +80,8 @@ def _store(pair: _Pair, certificate: Path, key: Path) -> None:
     encoded = pair.key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    _write(key, encoded, 0o600)
-    _write(certificate, pair.certificate.public_bytes(serialization.Encoding.PEM), 0o644)
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    """Replace a file at once, so that nobody ever reads half of it or finds a key that others may read."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        file.write(content)
-    temporary.replace(path)
+    whole_files.write(key, encoded, 0o600)
+    whole_files.write(certificate, pair.certificate.public_bytes(serialization.Encoding.PEM), 0o644)
 
 
 def _serves(certificate: x509.Certificate, authority: x509.Certificate, names: Sequence[str], now: datetime) -> bool:

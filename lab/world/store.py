@@ -88,20 +88,22 @@ class Store:
         for name in machines or ():
             if name in world.machines:
                 entities[_MACHINES, name] = world.machines[name]
-        rows = []
+        rows, digests = [], {}
         for (kind, key), entity in entities.items():
             data = pickle.dumps(entity, protocol=5)
             digest = blake2b(data).digest()
             if self._written.get((kind, key)) != digest:
-                self._written[kind, key] = digest
+                digests[kind, key] = digest
                 rows.append((kind, key, data))
         gone = [item for item in self._written if item[1] not in getattr(world, item[0])]
+        # Only what the file has is noted as written: a disk that is full for a moment must not cost a change.
         with self._connection:
             self._connection.execute("BEGIN")
             self._connection.executemany("INSERT OR REPLACE INTO entity VALUES (?, ?, ?)", rows)
             self._connection.executemany("DELETE FROM entity WHERE kind = ? AND key = ?", gone)
             facts = {"schema": str(SCHEMA), "world_time": now.isoformat(), "real_time": datetime.now(UTC).isoformat()}
             self._connection.executemany("INSERT OR REPLACE INTO fact VALUES (?, ?)", facts.items())
+        self._written.update(digests)
         for item in gone:
             del self._written[item]
         return len(rows)

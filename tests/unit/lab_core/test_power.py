@@ -53,6 +53,25 @@ def test_a_dead_machine_stays_down_until_it_is_revived(lab: Playground) -> None:
     assert _is_up(lab, "hosta01")
 
 
+def test_a_machine_that_gets_stuck_runs_until_its_restart_and_is_repaired_once(lab: Playground) -> None:
+    host = lab.machine("hosta01")
+    assert host.boot is not None
+    before = host.boot.counter
+    Story(lab.world, lab.clock).break_restart("HOSTA01")
+    assert _is_up(lab, "hosta01")
+    host.pending_features.add("BitLocker")
+    lab.restart("hosta01")
+    lab.wait(hours=100)
+    assert not _is_up(lab, "hosta01")
+    assert (host.boot.counter, host.pending_features) == (before, {"BitLocker"})
+    restarts.revive(lab.world, host, lab.clock.now())
+    lab.wait(hours=1)
+    assert _is_up(lab, "hosta01")
+    assert "BitLocker" in host.features
+    lab.restart("hosta01")
+    assert _is_up(lab, "hosta01")
+
+
 def test_machines_of_one_hardware_class_start_with_the_same_baseline(lab: Playground) -> None:
     assert _fingerprint(lab, "hosta01") == _fingerprint(lab, "hosta02")
     assert _fingerprint(lab, "hosta01") != _fingerprint(lab, "hostb01")
