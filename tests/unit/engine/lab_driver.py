@@ -85,9 +85,10 @@ class Lab:
             except StopIteration as finished:
                 report: T = finished.value
                 return report
-            answer = self._do(machine, need, check_mode=check_mode)
+            answer = self.answer(machine, need, check_mode=check_mode)
 
-    def _do(self, machine: Machine, need: Need, *, check_mode: bool) -> Answer:
+    def answer(self, machine: Machine, need: Need, *, check_mode: bool) -> Answer:
+        """Do what the engine needs once."""
         match need:
             case Execute():
                 self.log.executions.append(need)
