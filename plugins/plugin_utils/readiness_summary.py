@@ -20,7 +20,7 @@ _NOT_ASKED = "could not be asked"
 
 def verdict(answer: Mapping[str, Any] | None, mode: Mode) -> Verdict:
     """Return what a host is ready for; a host that did not answer is unknown and never fine."""
-    return Verdict.UNKNOWN if answer is None else Verdict(answer["modes"][mode.value])
+    return Verdict.UNKNOWN if not answer else Verdict(answer["modes"][mode.value])
 
 
 def summary(answers: Mapping[str, Mapping[str, Any] | None]) -> list[str]:
@@ -28,15 +28,13 @@ def summary(answers: Mapping[str, Mapping[str, Any] | None]) -> list[str]:
     hosts = [
         [
             name,
-            _NOT_ASKED if answer is None else shown(answer["facts"].get("caption")),
+            _NOT_ASKED if not answer else shown(answer["facts"].get("caption")),
             *(verdict(answer, mode).value for mode in Mode),
         ]
         for name, answer in sorted(answers.items())
     ]
     lines = table("Readiness", ["host", "Windows", *(f"{name} mode" for name in _MODES.values())], hosts)
-    missing = [
-        (name, item) for name, answer in sorted(answers.items()) if answer is not None for item in answer["findings"]
-    ]
+    missing = [(name, item) for name, answer in sorted(answers.items()) if answer for item in answer["findings"]]
     if not missing:
         return lines
     rows = [
@@ -45,7 +43,7 @@ def summary(answers: Mapping[str, Mapping[str, Any] | None]) -> list[str]:
             item["id"],
             item["means"],
             ", ".join(_MODES[Mode(mode)] for mode in sorted(item["modes"], reverse=True)),
-            item["title"],
+            f"{item['title']} ({item['property']})" if item["property"] else item["title"],
             shown(item["actual"]),
         ]
         for name, item in missing
