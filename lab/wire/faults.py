@@ -94,11 +94,20 @@ def too_many_shells(limit: int) -> WsManFaultError:
 
 
 def too_much_input(limit: int) -> WsManFaultError:
-    """Refuse input beyond what the lab keeps for one command (on Windows the shell's memory quota ends it)."""
+    """Refuse input beyond what the lab keeps for one shell (on Windows the shell's memory quota ends it)."""
     return WsManFaultError(
         2150859173,
         "w:QuotaLimit",
-        f"The lab keeps at most {limit} bytes of input for one command.",
+        f"The lab keeps at most {limit} bytes of input for the commands of one shell.",
+    )
+
+
+def too_many_commands(limit: int) -> WsManFaultError:
+    """Refuse commands beyond what the lab keeps for one shell (on Windows MaxProcessesPerShell does)."""
+    return WsManFaultError(
+        2150859173,
+        "w:QuotaLimit",
+        f"The lab keeps at most {limit} commands of one shell whose output was not received.",
     )
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import spnego
-from spnego._ntlm_raw.crypto import lmowfv1, ntowfv1
+from spnego._ntlm_raw.crypto import ntowfv1
 from spnego.exceptions import SpnegoError
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _SIGNATURE: Final = b"NTLMSSP\0"
 _AUTHENTICATE: Final = _SIGNATURE + struct.pack("<I", 3)
 _UNICODE: Final = 0x1
+_NO_LM_HASH: Final = "aad3b435b51404eeaad3b435b51404ee"
+"""That of an empty password, which Windows keeps in place of the weak hash: LM and NTLMv1 responses prove nothing."""
 _FIXED_BYTES: Final = 64
 """Of an AUTHENTICATE message, up to and with its flags."""
 
@@ -100,7 +102,7 @@ class NtlmAcceptor:
 
 def _account(username: str, password: str) -> str:
     """Return a line in smbpasswd's format: hashes, because a colon in a password would break the other one."""
-    return f"{username}:0:{lmowfv1(password).hex()}:{ntowfv1(password).hex()}:[U]:LCT-0\n"
+    return f"{username}:0:{_NO_LM_HASH}:{ntowfv1(password).hex()}:[U]:LCT-0\n"
 
 
 def _claimed_username(token: bytes) -> str:

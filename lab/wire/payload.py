@@ -22,7 +22,7 @@ from .target import Execution, ModuleExecution, ScriptExecution
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MAX_MANIFEST_BYTES: Final = 64 * 1024 * 1024
+MAX_MANIFEST_BYTES: Final = 16 * 1024 * 1024
 """What a compressed manifest may unpack to."""
 
 _SEPARATOR: Final = re.compile(rb"\r?\n?\x00{4}\r?\n?")

@@ -29,7 +29,7 @@ from psrpcore.types import ErrorCategory, ErrorCategoryInfo, HostMethodIdentifie
 from . import faults
 from .execution import execute, script_failure
 from .payload import decode_script
-from .shell import MAX_INPUT_BYTES, Input, Received, StreamPart
+from .shell import MAX_COMMANDS, MAX_INPUT_BYTES, Input, Received, StreamPart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ _FRAGMENT_BYTES: Final = 32 * 1024
 """Small enough for any client's MaxEnvelopeSize in base64."""
 _MALFORMED: Final = (
     *(PSRPCoreError, struct.error, SyntaxError),
-    *(AttributeError, IndexError, KeyError, TypeError, ValueError),
+    *(AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError),
 )
 """What psrpcore raises where a message is not what it should be; SyntaxError is that of its XML parser."""
 
@@ -70,7 +70,8 @@ class _Pipeline:
     state: ServerPipeline
     output: _Output = field(default_factory=_Output)
     stdin: list[str] = field(default_factory=list)
-    stdin_size: int = 0
+    received: int = 0
+    """Bytes of messages."""
     task: asyncio.Task[None] | None = None
 
     def end(self) -> None:
@@ -94,6 +95,8 @@ class PowerShellShell:
         self._pool = ServerRunspacePool()
         self._output = _Output()
         self._pipelines: dict[uuid.UUID, _Pipeline] = {}
+        self._received = 0
+        self._broken = False
         try:
             self._feed(None, base64.b64decode(creation, validate=True))
         except binascii.Error as error:
@@ -109,6 +112,8 @@ class PowerShellShell:
             fragments = base64.b64decode("".join(arguments), validate=True)
         except binascii.Error as error:
             raise faults.invalid_body("the arguments are no base64") from error
+        if len(self._pipelines) >= MAX_COMMANDS:
+            raise faults.too_many_commands(MAX_COMMANDS)
         self._pipelines[identifier] = _Pipeline(ServerPipeline(self._pool, identifier))
         self._feed(identifier, fragments)
 
@@ -118,10 +123,7 @@ class PowerShellShell:
             self._feed(None, data.data)
             return
         identifier = _identifier(data.command_id)
-        pipeline = self._find(identifier)
-        pipeline.stdin_size += len(data.data)
-        if pipeline.stdin_size > MAX_INPUT_BYTES:
-            raise faults.too_much_input(MAX_INPUT_BYTES)
+        self._find(identifier)
         self._feed(identifier, data.data)
 
     async def receive(self, command_id: str, budget: int) -> Received:
@@ -135,7 +137,11 @@ class PowerShellShell:
         if identifier not in self._pipelines:
             raise faults.aborted()
         data = output.take(budget)
-        return Received((StreamPart("stdout", data),), done=output.complete and not output.fragments)
+        done = output.complete and not output.fragments
+        if done:
+            # Not every client signals in the end, and there is nothing left to be asked for.
+            self.signal(command_id)
+        return Received((StreamPart("stdout", data),), done=done)
 
     def signal(self, command_id: str) -> None:
         """Stop a pipeline and forget it."""
@@ -157,6 +163,15 @@ class PowerShellShell:
         return pipeline
 
     def _feed(self, identifier: uuid.UUID | None, fragments: bytes) -> None:
+        if self._broken:
+            raise faults.invalid_body("an earlier message was malformed")
+        kept = self._received + sum(pipeline.received for pipeline in self._pipelines.values())
+        if kept + len(fragments) > MAX_INPUT_BYTES:
+            raise faults.too_much_input(MAX_INPUT_BYTES)
+        if identifier is None:
+            self._received += len(fragments)
+        else:
+            self._pipelines[identifier].received += len(fragments)
         self._pool.receive_data(PSRPPayload(fragments, StreamType.default, identifier))
         while (event := self._next_event()) is not None:
             self._handle(event)
@@ -166,6 +181,8 @@ class PowerShellShell:
         try:
             return self._pool.next_event()
         except _MALFORMED as error:
+            # What is wrong stays in the pool's buffers, and so would all that follows it.
+            self._broken = True
             raise faults.invalid_body(f"a message of PowerShell remoting is malformed: {error!r}") from error
 
     def _flush(self) -> None:
@@ -204,6 +221,7 @@ class PowerShellShell:
             )
         else:
             stdin = "\n".join(pipeline.stdin).encode("utf-8", "surrogatepass")
+            pipeline.stdin.clear()
             result = await execute(self._target, decode_script, script, stdin, self.user)
         _write_result(pipeline.state, result)
         pipeline.state.complete()

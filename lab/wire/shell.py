@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-MAX_INPUT_BYTES: Final = 64 * 1024 * 1024
-"""Input kept for one command."""
+MAX_INPUT_BYTES: Final = 16 * 1024 * 1024
+"""Input kept for all commands of one shell together."""
+MAX_COMMANDS: Final = 100
+"""Commands of one shell whose output a client has not received to the end."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from . import faults
 from .execution import execute
 from .payload import decode_command_line
-from .shell import MAX_INPUT_BYTES, Input, Received, StreamPart
+from .shell import MAX_COMMANDS, MAX_INPUT_BYTES, Input, Received, StreamPart
 from .target import ProcessResult, Target
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class CommandShell:
         """Start a command: at once, or after its last input where WINRS_CONSOLEMODE_STDIN says that input comes."""
         if command_id in self._commands:
             raise faults.invalid_body(f"CommandId {command_id} is in use")
+        if len(self._commands) >= MAX_COMMANDS:
+            raise faults.too_many_commands(MAX_COMMANDS)
         started = self._commands[command_id] = _Command(" ".join([command, *arguments]).strip())
         if options.get("WINRS_CONSOLEMODE_STDIN", "TRUE").upper() == "TRUE":
             self._start(started)
@@ -58,7 +60,9 @@ class CommandShell:
         command.task = asyncio.create_task(self._run(command))
 
     async def _run(self, command: _Command) -> None:
-        command.result = await execute(self.target, decode_command_line, command.line, bytes(command.stdin), self.user)
+        stdin = bytes(command.stdin)
+        command.stdin.clear()
+        command.result = await execute(self.target, decode_command_line, command.line, stdin, self.user)
         command.finished.set()
 
     def _find(self, command_id: str) -> _Command:
@@ -72,7 +76,8 @@ class CommandShell:
         command = self._find(data.command_id)
         if command.task is not None:
             return
-        if len(command.stdin) + len(data.data) > MAX_INPUT_BYTES:
+        kept = sum(len(other.stdin) for other in self._commands.values())
+        if kept + len(data.data) > MAX_INPUT_BYTES:
             raise faults.too_much_input(MAX_INPUT_BYTES)
         command.stdin += data.data
         if data.end:
@@ -92,6 +97,8 @@ class CommandShell:
         parts = [StreamPart(name, data) for name, data in (("stdout", stdout), ("stderr", stderr)) if data]
         if command.sent < len(result.stdout) + len(result.stderr):
             return Received(tuple(parts), done=False)
+        # Not every client signals in the end, and there is nothing left to be asked for.
+        self.signal(command_id)
         ends = (StreamPart("stdout", b"", end=True), StreamPart("stderr", b"", end=True))
         return Received((*parts, *ends), done=True, rc=result.rc)
 

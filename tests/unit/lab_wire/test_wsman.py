@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import resource
+import struct
+import time
 import uuid
 from typing import TYPE_CHECKING
 
 import pytest
 from ansible_collections.guarded.fabric.lab.wire import psrp, winrs
 from ansible_collections.guarded.fabric.lab.wire.envelope import NAMESPACES
+from ansible_collections.guarded.fabric.lab.wire.shell import MAX_COMMANDS
 from ansible_collections.guarded.fabric.lab.wire.target import ProcessResult
 from ansible_collections.guarded.fabric.lab.wire.wsman import Quotas, WsManService
 from hypothesis import given, settings
@@ -151,8 +155,8 @@ def test_a_command_identifier_is_free_after_its_signal_only() -> None:
 
 
 def test_input_of_a_command_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    for shell in (winrs, psrp):
-        monkeypatch.setattr(shell, "MAX_INPUT_BYTES", 1000)
+    monkeypatch.setattr(winrs, "MAX_INPUT_BYTES", 1000)
+    monkeypatch.setattr(psrp, "MAX_INPUT_BYTES", len(OPENING) + 1000)
 
     async def work() -> None:
         service = WsManService(Machine())
@@ -167,6 +171,128 @@ def test_input_of_a_command_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
         assert await fault(remoting, too_much) == 2150859173
 
     run(work())
+
+
+def test_input_is_limited_for_all_commands_of_a_shell_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(winrs, "MAX_INPUT_BYTES", 1000)
+
+    async def work() -> None:
+        service = WsManService(Machine())
+        await ask(service, create())
+        for identifier in "AB":
+            await ask(service, command(identifier=identifier))
+            await ask(service, send(bytes(500), end="false", identifier=identifier))
+        assert await fault(service, send(b"x", end="false", identifier="B")) == 2150859173
+        await ask(service, signal("A"))
+        await ask(service, send(b"x", end="false", identifier="B"))
+
+    run(work())
+
+
+def test_commands_whose_output_nobody_receives_are_limited() -> None:
+    async def work() -> None:
+        service = WsManService(Machine())
+        await ask(service, create())
+        for number in range(MAX_COMMANDS):
+            await ask(service, command(identifier=f"C{number}"))
+        assert await fault(service, command()) == 2150859173
+        await ask(service, send(b"", identifier="C0"))
+        await ask(service, receive("C0"))
+        await ask(service, command())
+
+    run(work())
+
+
+def test_pipelines_whose_output_nobody_receives_are_limited() -> None:
+    async def work() -> None:
+        service = WsManService(Machine())
+        await ask(service, create(content=CREATION.format(base64.b64encode(OPENING).decode()), uri=psrp.RESOURCE_URI))
+        for number in range(MAX_COMMANDS):
+            await ask(service, command(identifier=str(uuid.UUID(int=number + 1)), uri=psrp.RESOURCE_URI, line=""))
+        assert await fault(service, command(identifier=str(uuid.uuid4()), uri=psrp.RESOURCE_URI)) == 2150859173
+
+    run(work())
+
+
+def test_a_runspace_pool_takes_nothing_more_after_a_malformed_message() -> None:
+    async def work() -> None:
+        service = WsManService(Machine())
+        await ask(service, create(content=CREATION.format(base64.b64encode(OPENING).decode()), uri=psrp.RESOURCE_URI))
+        assert await fault(service, send(b"x" * 30, identifier="", uri=psrp.RESOURCE_URI)) == 2150858791
+        assert await fault(service, send(OPENING, identifier="", uri=psrp.RESOURCE_URI)) == 2150858791
+        assert await fault(service, send(bytes(5), identifier="", uri=psrp.RESOURCE_URI)) == 2150858791
+
+    run(work())
+
+
+def remoting_message(xml: str) -> bytes:
+    """Return a message of PowerShell remoting (SESSION_CAPABILITY) in one fragment."""
+    message = struct.pack("<II", 2, 0x00010002) + bytes(32) + xml.encode()
+    return struct.pack(">QQBI", 99, 0, 3, len(message)) + message
+
+
+ENTITIES = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10 if n else "0123456789"}">' for n in range(9))
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        f"<!DOCTYPE o [{ENTITIES}]><Obj><MS><S>&e8;</S></MS></Obj>",
+        "<Obj><LST>" * 10_000 + "</LST></Obj>" * 10_000,
+        "<Obj>" * 60_000,
+    ],
+    ids=["entities", "nested", "open"],
+)
+def test_a_bomb_in_a_remoting_message_is_a_fault_at_once(xml: str) -> None:
+    async def work() -> None:
+        service = WsManService(Machine())
+        await ask(service, create(content=CREATION.format(base64.b64encode(OPENING).decode()), uri=psrp.RESOURCE_URI))
+        before, started = resident(), time.monotonic()
+        assert await fault(service, send(remoting_message(xml), identifier="", uri=psrp.RESOURCE_URI)) == 2150858791
+        assert time.monotonic() - started < 5
+        assert resident() - before < 64
+
+    run(work())
+
+
+def bomb(encoding: str) -> bytes:
+    """Return an envelope with a document type whose entities grow to gigabytes."""
+    document = create().decode().replace("rsp:Shell ", 'rsp:Shell Bomb="&e8;" ', 1)
+    return f'<?xml version="1.0" encoding="{encoding}"?><!DOCTYPE s [{ENTITIES}]>{document}'.encode(encoding)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        bomb("UTF-8"),
+        bomb("UTF-16"),
+        b"<s:a>" * 30_000,
+        create().replace(b"<s:Body>", b"<s:Body>" + b"<a>" * 20_000 + b"</a>" * 20_000),
+    ],
+    ids=["UTF-8", "UTF-16", "open", "nested"],
+)
+def test_a_bomb_in_an_envelope_is_a_bad_request_at_once(data: bytes) -> None:
+    async def work() -> None:
+        before, started = resident(), time.monotonic()
+        assert await WsManService(Machine()).answer(data, "u") == (400, b"")
+        assert time.monotonic() - started < 5
+        assert resident() - before < 64
+
+    run(work())
+
+
+def test_a_harmless_document_type_is_a_bad_request_in_any_encoding() -> None:
+    async def work() -> None:
+        for encoding in ("UTF-8", "UTF-16"):
+            document = f'<?xml version="1.0" encoding="{encoding}"?><!DOCTYPE a>{create().decode()}'
+            assert await WsManService(Machine()).answer(document.encode(encoding), "u") == (400, b"")
+
+    run(work())
+
+
+def resident() -> float:
+    """Return the memory of this process in MiB at its largest so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 @pytest.mark.parametrize("end", [signal(), delete()])
