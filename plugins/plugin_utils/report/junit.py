@@ -21,11 +21,12 @@ from .model import Machine, Suppressed
 with suppress(ImportError):  # plugin_utils/requirements.py names what is missing, before anything needs it
     from lxml import etree
 
+from .plain_text import plain
+
 if TYPE_CHECKING:
     from .model import Run
 
 _CLASS = "guarded.fabric"
-_NOT_IN_XML = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF), "\N{REPLACEMENT CHARACTER}")
 
 
 @dataclass
@@ -64,7 +65,7 @@ def _suite(about: _About, number: int, timestamp: str) -> etree._Element:
     cases += [_case(item.finding.sentence) for item in about.suppressed]
     if about.machine is not None and about.unseen:
         case = _case(f"{about.name} is seen")
-        etree.SubElement(case, "error", message=_text(about.machine.reason), type="unknown")
+        etree.SubElement(case, "error", message=plain(about.machine.reason), type="unknown")
         cases.append(case)
     suite = etree.Element(
         "testsuite",
@@ -81,7 +82,7 @@ def _suite(about: _About, number: int, timestamp: str) -> etree._Element:
     etree.SubElement(suite, "properties")
     suite.extend(cases or [_case(f"{about.name} is as declared")])
     told = [f"suppressed by {item.owner} until {item.expires}: {item.reason}" for item in about.suppressed]
-    etree.SubElement(suite, "system-out").text = _text("\n".join(told))
+    etree.SubElement(suite, "system-out").text = plain("\n".join(told))
     etree.SubElement(suite, "system-err")
     return suite
 
@@ -92,8 +93,8 @@ def _case(name: str) -> etree._Element:
 
 def _failed(finding: Finding) -> etree._Element:
     case = _case(f"{finding.kind.id} {finding.thing} {finding.option}")
-    failure = etree.SubElement(case, "failure", message=_text(finding.sentence), type=finding.kind.id)
-    failure.text = _text(
+    failure = etree.SubElement(case, "failure", message=plain(finding.sentence), type=finding.kind.id)
+    failure.text = plain(
         f"severity: {finding.kind.severity.word}\nowner: {finding.kind.owner.value}\nsince: {finding.since}\n"
         f"expected: {shown(finding.expected)}\nactual: {shown(finding.actual)}\n"
         f"cause: {finding.kind.cause}\nremedy: {finding.kind.next_step}"
@@ -101,13 +102,9 @@ def _failed(finding: Finding) -> etree._Element:
     return case
 
 
-def _text(text: str) -> str:
-    return text.translate(_NOT_IN_XML).encode("utf-8", "replace").decode()
-
-
 def _token(text: str) -> str:
     # xs:token has single spaces inside and none around it, and the XSD wants at least one character.
-    return " ".join(_text(text).split()) or "-"
+    return " ".join(plain(text).split()) or "-"
 
 
 def _local(time: str) -> str:
