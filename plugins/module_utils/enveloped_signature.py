@@ -67,13 +67,25 @@ def certificate(root: Element) -> bytes | None:
 def why_not_signed(root: Element) -> str:
     """Return why an element is not signed by the certificate in its signature, or nothing where it is."""
     try:
-        signature = _one(root, "Signature")
-        signed = _one(signature, "SignedInfo")
-        digest = _signed_digest(root, signed)
-        value = _data(_one(signature, "SignatureValue"))
-        signer = _certificate(signature)
+        return _mismatch(root)
     except _UnknownProfileError as error:
         return f"cannot be checked here: {error}"
+
+
+def change(root: Element) -> str:
+    """Say how an element that can be checked here is not what was signed; nothing where it is, or cannot be checked."""
+    try:
+        return _mismatch(root)
+    except _UnknownProfileError:
+        return ""
+
+
+def _mismatch(root: Element) -> str:
+    signature = _one(root, "Signature")
+    signed = _one(signature, "SignedInfo")
+    digest = _signed_digest(root, signed)
+    value = _data(_one(signature, "SignatureValue"))
+    signer = _certificate(signature)
     if digest != _digest(root):
         return "the document was changed after it was signed"
     return protection_algorithms.why_not_signed(signer, xml_document.canonical(signed), Signature(RSA_SHA256, value))

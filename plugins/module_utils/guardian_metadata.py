@@ -114,6 +114,14 @@ def problems(document: bytes) -> list[str]:
     return [f"{what}: {reason}" for what, reason in reasons.items() if reason]
 
 
+def change(document: bytes) -> str:
+    """Say how a document was changed since it was signed; FormatError where it does not follow the schema.
+
+    Only the signature over the whole counts, which is a standard. What it does not find is left to Windows.
+    """
+    return enveloped_signature.change(_load(document))
+
+
 def _load(document: bytes) -> Element:
     root = xml_document.load(document, _WHAT)
     if root.tag != f"{{{protection_xml.NAMESPACE}}}Metadata":

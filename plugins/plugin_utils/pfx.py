@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Certificates of the Key Protection Service in PFX files, looked at before they are sent anywhere.
 
-What they need: WSD guarded-fabric-obtain-certs (RSA of 2048 bits or more, digital signature and data encipherment). HGS
-does not mind that one has expired.
+What they need: WSD guarded-fabric-obtain-certs (RSA of 2048 bits or more, digital signature and data encipherment). A
+service that runs does not mind that one has expired; tenants do when they import its guardian, so none begins with one.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from . import certificate_validity
 from .problems import Kind, Owner, Problem
 
 with suppress(ImportError):  # plugin_utils/requirements.py names what is missing, before anything needs it
@@ -19,6 +20,8 @@ with suppress(ImportError):  # plugin_utils/requirements.py names what is missin
     from cryptography.hazmat.primitives.serialization import pkcs12
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from .calls import File
 
 SMALLEST_KEY = 2048
@@ -48,6 +51,13 @@ PFX_USAGE_UNSUITABLE = Kind(
     "obtain a certificate with both key usages",
 )
 
+PFX_OUT_OF_TIME = Kind(
+    "GF-PFX-005",
+    Owner.GUARDIAN,
+    "is not valid at the node's time, and tenants would not trust a service that begins with it",
+    "obtain a new certificate, or set the clock of the node right",
+)
+
 
 def _usages(certificate: x509.Certificate) -> set[str]:
     try:
@@ -74,3 +84,10 @@ def why_not(file: File, password: str) -> Problem | None:
     if len(usages) < 2:  # noqa: PLR2004 - both
         return Problem(PFX_USAGE_UNSUITABLE, file.name, f"it may be used for: {', '.join(sorted(usages)) or 'neither'}")
     return None
+
+
+def why_not_now(file: File, password: str, now: datetime) -> Problem | None:
+    """Say what keeps a PFX file that is one of those from being used at a time, None where nothing does."""
+    _key, certificate, _chain = pkcs12.load_key_and_certificates(file.content, password.encode())
+    reason = "" if certificate is None else certificate_validity.why_not(certificate, now)
+    return Problem(PFX_OUT_OF_TIME, file.name, reason) if reason else None

@@ -11,7 +11,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ansible_collections.guarded.fabric.plugins.module_utils import platform_identifier, signed_policy
+from ansible_collections.guarded.fabric.plugins.module_utils import (
+    platform_identifier,
+    signed_policy,
+    tcg_log,
+    tpm_baseline,
+)
 from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
 from ansible_collections.guarded.fabric.plugins.plugin_utils.artifact_kinds import (
     ACTIVE_POLICY,
@@ -55,6 +60,13 @@ NOTHING_CAPTURED = Kind(
     Owner.FABRIC,
     "gave nothing",
     "run the cmdlet on the host by hand and look at what it says",
+)
+
+NO_FULL_START = Kind(
+    "GF-EVI-003",
+    Owner.FABRIC,
+    "has a boot log that is no baseline",
+    "restart the host in full (no resume, no fast startup, no network boot program that hides it), then capture again",
 )
 
 
@@ -106,6 +118,12 @@ def _baseline(results: Results) -> bytes:
     content = b"".join(item for item in results.scalars(_LOG) if isinstance(item, bytes))
     if not content:
         raise FabricError(Problem(NOTHING_CAPTURED, "Get-HgsAttestationBaselinePolicy"))
+    try:
+        reasons = tpm_baseline.why_not(tcg_log.parse(content))
+    except FormatError as error:
+        raise FabricError(Problem(NOT_OF_ITS_KIND, "the TPM baseline", str(error))) from error
+    if reasons:
+        raise FabricError(Problem(NO_FULL_START, "this host", "; ".join(reasons)))
     return content
 
 

@@ -8,10 +8,12 @@ whether it is there. Losing an owner's keys loses the virtual machines it owns: 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ansible_collections.guarded.fabric.plugins.module_utils import guardian_metadata
 from ansible_collections.guarded.fabric.plugins.module_utils.protection_algorithms import thumbprint
+from ansible_collections.guarded.fabric.plugins.plugin_utils import certificate_validity
 from ansible_collections.guarded.fabric.plugins.plugin_utils.artifact_kinds import GUARDIAN_METADATA
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import (
     CMDLET_MISSING,
@@ -27,8 +29,12 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import Fab
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Reading, Resource, Role
 from ansible_collections.guarded.fabric.plugins.plugin_utils.windows_values import same_text, thumbprint_of
 
+with suppress(ImportError):  # plugin_utils/requirements.py names what is missing, before anything needs it
+    from cryptography import x509
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Item
 
@@ -63,6 +69,19 @@ OWNER_KEYS = Kind(
     "export it to a safe place, then remove it by hand if you must",
 )
 
+CHANGED = Kind(
+    "GF-GUA-006",
+    Owner.TENANT,
+    "is introduced by metadata that somebody changed after it was signed",
+    "import nothing from it; fetch it from the Host Guardian Service again, by a way you trust",
+)
+OUT_OF_TIME = Kind(
+    "GF-GUA-007",
+    Owner.TENANT,
+    "has a certificate that is not valid at this machine's time",
+    "set the clock right, have the fabric renew its certificates, or set allow_expired if you know better",
+)
+
 
 def _prepare(config: Sequence[Item]) -> Sequence[Item]:
     prepared, problems = [], []
@@ -73,6 +92,9 @@ def _prepare(config: Sequence[Item]) -> Sequence[Item]:
         derived: dict[str, str] = {}
         if isinstance(artifact, Artifact) and artifact.content is not None:
             metadata = guardian_metadata.read(artifact.content)
+            change = guardian_metadata.change(artifact.content)
+            if change:
+                problems.append(Problem(CHANGED, f"the guardian {item['name']}", change))
             derived = {
                 "signing_thumbprint": thumbprint(metadata.signing_certificate),
                 "encryption_thumbprint": thumbprint(metadata.encryption_certificate),
@@ -91,10 +113,11 @@ def _observe(_config: Sequence[Item]) -> Sequence[Call]:
             select=("Name", "HasPrivateSigningKey", "SigningCertificate", "EncryptionCertificate"),
             accept=(CMDLET_MISSING,),
         ),
+        Call("Get-Date", id="clock"),
     )
 
 
-def _read(results: Results, _config: Sequence[Item]) -> Reading:
+def _read(results: Results, config: Sequence[Item]) -> Reading:
     if results.error("guardians") is not None:
         return Reading({}, missing=Problem(TOOLS_MISSING, ""))
     state = {}
@@ -106,7 +129,21 @@ def _read(results: Results, _config: Sequence[Item]) -> Reading:
             "encryption_thumbprint": thumbprint_of(guardian.get("EncryptionCertificate")),
             "has_private_signing_key": bool(guardian.get("HasPrivateSigningKey")),
         }
-    return Reading(state)
+    now = certificate_validity.time_of(results, "clock")
+    obstacles = {str(item["name"]).casefold(): _out_of_time(item, now) for item in config}
+    return Reading(state, obstacles=obstacles)
+
+
+def _out_of_time(item: Item, now: datetime | None) -> Sequence[Problem]:
+    artifact = item.get("path")
+    if now is None or item.get("allow_expired") or not isinstance(artifact, Artifact) or artifact.content is None:
+        return ()
+    metadata = guardian_metadata.read(artifact.content)
+    reasons = (
+        certificate_validity.why_not(x509.load_der_x509_certificate(certificate), now)
+        for certificate in (metadata.signing_certificate, metadata.encryption_certificate)
+    )
+    return [Problem(OUT_OF_TIME, f"the guardian {item['name']}", reason) for reason in reasons if reason]
 
 
 def _has_keys(item: Item) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import (
@@ -26,7 +27,8 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import (
     changing,
 )
 from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import certain, certainly
-from ansible_collections.guarded.fabric.plugins.plugin_utils.pfx import why_not
+from ansible_collections.guarded.fabric.plugins.plugin_utils.certificate_validity import time_of
+from ansible_collections.guarded.fabric.plugins.plugin_utils.pfx import why_not, why_not_now
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import (
     SINGLE,
@@ -69,6 +71,13 @@ INPUT_MISSING = Kind(
     Owner.GUARDIAN,
     "lacks an option that the next phase needs",
     "add the option that is named",
+)
+
+ROLE_UNKNOWN = Kind(
+    "GF-HGS-005",
+    Owner.GUARDIAN,
+    "cannot be set up on this edition or version of Windows, which has no feature HostGuardianServiceRole",
+    "take Windows Server 2019 or later, Standard or Datacenter",
 )
 
 
@@ -213,6 +222,7 @@ def _observe(_config: Sequence[Item]) -> Sequence[Call]:
             select=("CertificateType",),
             accept=(ANY_ERROR,),
         ),
+        Call("Get-Date", id="clock"),
     )
 
 
@@ -247,7 +257,8 @@ def _settling(results: Results, phase: str) -> str:
 def _read(results: Results, config: Sequence[Item]) -> Reading:
     computer, service = results.first("computer"), results.first("service")
     phase = _phase(results)
-    item: dict[str, object] = {"phase": phase}
+    item: dict[str, object] = {"phase": phase, "now": time_of(results, "clock")}
+    item["role_exists"] = bool(results.first("role"))
     if _domain_role(results) in (_MEMBER_WORKSTATION, _MEMBER_SERVER) or phase in ("forest", READY):
         item["domain"] = str(computer.get("Domain", ""))
     item["domain_role"] = _domain_role(results)
@@ -274,8 +285,19 @@ def _refuse(before: Item | None, after: Item | None) -> Sequence[Problem]:
     if before["phase"] == READY:
         present = f"{before.get('service')} in mode {before.get('mode')}"
         return (Problem(ALREADY_INITIALISED, thing, present),)
+    if not before["role_exists"]:
+        return (Problem(ROLE_UNKNOWN, thing),)
     needed = [name for phase in _way(str(before["phase"])) for name in phase.needs(after)]
-    return tuple(Problem(INPUT_MISSING, thing, name) for name in needed if after.get(name) is None)
+    lacking = [Problem(INPUT_MISSING, thing, name) for name in needed if after.get(name) is None]
+    return (*lacking, *_out_of_time(before["now"], after))
+
+
+def _out_of_time(now: object, after: Item) -> Sequence[Problem]:
+    files = [(after.get(name), str(after.get(f"{name}_password") or "")) for name in _CERTIFICATES]
+    if not isinstance(now, datetime):
+        return ()
+    problems = (why_not_now(file, password, now) for file, password in files if isinstance(file, File))
+    return [problem for problem in problems if problem is not None]
 
 
 def _change(before: Item | None, after: Item | None) -> Sequence[Step]:

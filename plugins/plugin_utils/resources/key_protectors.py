@@ -37,6 +37,13 @@ NONE_MADE = Kind(
     "run New-HgsKeyProtector by hand and look at what it says",
 )
 
+GUARDIAN_MISSING = Kind(
+    "GF-KPR-003",
+    Owner.TENANT,
+    "is no guardian of this machine",
+    "correct the name, or bring it with the module guarded.fabric.guardians; an owner's keys exist on one machine only",
+)
+
 
 def _targets(config: Item) -> Sequence[tuple[ArtifactKind, str]]:
     return [(KEY_PROTECTOR, name) for name in texts(config.get("names"))]
@@ -49,6 +56,9 @@ def _observe(_config: Item) -> Sequence[Call]:
 def _produce(results: Results, config: Item, existing: Existing) -> Sequence[Call]:
     known = {str(item.get("Name", "")).casefold(): item for item in results.objects("guardians")}
     owner, guardians = str(config["owner"]), texts(config.get("guardians"))
+    absent = [name for name in dict.fromkeys((owner, *guardians)) if name.casefold() not in known]
+    if absent:
+        raise FabricError(*(Problem(GUARDIAN_MISSING, f"the guardian {name}") for name in absent))
     found = known.get(owner.casefold())
     if found is not None and not found.get("HasPrivateSigningKey"):
         raise FabricError(Problem(OWNER_WITHOUT_KEYS, f"the guardian {owner}"))

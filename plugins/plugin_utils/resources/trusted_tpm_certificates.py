@@ -16,6 +16,7 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import Call, 
 from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import certainly
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Reading, Resource, Role
+from ansible_collections.guarded.fabric.plugins.plugin_utils.tpm_vendors import INTERMEDIATE, ROOT, STORES
 
 with suppress(ImportError):  # plugin_utils/requirements.py names what is missing, before anything needs it
     from cryptography import x509
@@ -26,11 +27,6 @@ if TYPE_CHECKING:
 
     from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Item
 
-ROOT, INTERMEDIATE = "root", "intermediate"
-STORES = {
-    ROOT: r"Cert:\LocalMachine\TrustedTPM_RootCA",
-    INTERMEDIATE: r"Cert:\LocalMachine\TrustedTPM_IntermediateCA",
-}
 _NO_STORE = "PathNotFound"
 
 CERTIFICATE_INVALID = Kind(

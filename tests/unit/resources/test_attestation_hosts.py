@@ -90,10 +90,28 @@ def test_two_names_for_one_tpm_are_refused_before_the_service_is_asked(stages: S
     assert operator.lab.log.executions == []
 
 
-def test_one_tpm_under_a_second_name_is_what_the_service_refuses(stages: Stages) -> None:
+def test_one_tpm_under_a_second_name_is_refused_before_the_service_is_asked(stages: Stages) -> None:
     operator = stages.after("register")
     (item,) = hosts(operator, "host01")
-    assert refused(operator, [{**item, "name": "host09"}]) == [CALL_FAILED]
+    assert refused(operator, [{**item, "name": "host09"}]) == [resource.REGISTERED_TPM]
+
+
+def test_where_identifiers_do_not_compare_the_service_has_the_last_word(stages: Stages) -> None:
+    operator = stages.after("register")
+    (item,) = hosts(operator, "host01")
+    unreadable = replace(RESOURCE, prepare=lambda config: config)
+    with pytest.raises(FabricError) as error:
+        operator.lab.run("hgs01", unreadable, [{**item, "name": "host09", "same_tpm": True}])
+    assert [problem.kind for problem in error.value.problems] == [CALL_FAILED]
+
+
+def test_another_tpm_under_a_known_name_is_noticed_where_identifiers_compare(stages: Stages) -> None:
+    operator = stages.after("register")
+    first, second = hosts(operator, *NAMES)
+    service = next(iter(operator.lab.world.clusters.values())).attestation
+    service.hosts["host01"] = replace(service.hosts["host01"], identifier="00" * 32)
+    assert refused(operator, [first, second]) == [resource.OTHER_TPM]
+    assert not operator.lab.run("hgs01", RESOURCE, [first]).changed
 
 
 def test_a_server_without_the_service_is_named(stages: Stages) -> None:
@@ -119,7 +137,7 @@ def test_a_thousand_hosts_take_as_many_executions_as_their_size_asks_for() -> No
         sizes.append(len(json.dumps(calls)))
         known += [call["parameters"]["Name"] for call in calls if call.get("changes")]
         results = [
-            {"id": call["id"], "output": [] if call.get("changes") else [{"Name": name} for name in known]}
+            {"id": call["id"], "output": [{"Name": name} for name in known] if call["id"].endswith("hosts") else []}
             for call in calls
         ]
         try:

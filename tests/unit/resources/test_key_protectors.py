@@ -14,6 +14,7 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.resources import ke
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import Kind
     from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Item
 
     from .rollout import Stages
@@ -72,12 +73,21 @@ def test_an_owner_without_keys_is_refused(stages: Stages, tmp_path: Path) -> Non
     assert [problem.kind for problem in error.value.problems] == [resource.OWNER_WITHOUT_KEYS]
 
 
-@pytest.mark.parametrize("more", [{"owner": "Nobody"}, {"guardians": ["Nobody"]}, {"allow_untrusted_root": False}])
-def test_what_windows_refuses_is_said_and_nothing_is_written(stages: Stages, tmp_path: Path, more: Item) -> None:
+@pytest.mark.parametrize(
+    ("more", "kind"),
+    [
+        ({"owner": "Nobody"}, resource.GUARDIAN_MISSING),
+        ({"guardians": ["Nobody"]}, resource.GUARDIAN_MISSING),
+        ({"allow_untrusted_root": False}, CAPTURE_FAILED),
+    ],
+)
+def test_what_cannot_be_made_is_said_and_nothing_is_written(
+    stages: Stages, tmp_path: Path, more: Item, kind: Kind
+) -> None:
     lab = stages.after("protect").lab
     with pytest.raises(FabricError) as error:
         lab.capture("tenant01", CAPTURE, {**CONFIG, **more}, str(tmp_path))
-    assert [problem.kind for problem in error.value.problems] == [CAPTURE_FAILED]
+    assert [problem.kind for problem in error.value.problems] == [kind]
     assert list(tmp_path.iterdir()) == []
 
 
