@@ -84,6 +84,11 @@ def _add_story(verbs: Any) -> None:  # noqa: ANN401 - argparse's type is private
     unready = verbs.add_parser("make-unready", help="let a host lack something that a guarded host needs")
     unready.add_argument("host")
     unready.add_argument("condition", help="such as no-secure-boot; an unknown one is answered with the list")
+    update = verbs.add_parser("update-host", help="let an update or another change come to a host, which restarts")
+    stage = verbs.add_parser("stage-update", help="the same, taking effect when somebody restarts the host")
+    for verb in (update, stage):
+        verb.add_argument("host")
+        verb.add_argument("update", help="such as firmware or dbx; an unknown one is answered with the list")
     copy = verbs.add_parser("copy-vm", help="copy a virtual machine's files to another host")
     copy.add_argument("vm")
     copy.add_argument("--to", required=True, metavar="HOST")
@@ -103,6 +108,8 @@ def _add_story(verbs: Any) -> None:  # noqa: ANN401 - argparse's type is private
     for verb, names in (
         (tamper, ("host",)),
         (unready, ("host", "condition")),
+        (update, ("host", "update")),
+        (stage, ("host", "update")),
         (copy, ("vm", "to")),
         (read, ("vm", "on")),
         (rogue, ("name",)),

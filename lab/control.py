@@ -38,6 +38,8 @@ class Verbs:
             "stop": self._stop,
             "tamper-firmware": story.tamper_firmware,
             "make-unready": story.make_unready,
+            "update-host": story.update_host,
+            "stage-update": story.stage_update,
             "copy-vm": story.copy_vm,
             "read-disk": story.read_disk,
             "add-rogue": story.add_rogue,

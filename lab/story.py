@@ -16,6 +16,7 @@ from .world import (
     power,
     restarts,
     tpm,
+    updates,
     virtual_machines,
 )
 from .world.attestation_client import current_status
@@ -138,6 +139,27 @@ class Story:
             return f"{machine.name}: {condition}"
         restarts.restart(self._world, machine, self._clock.now())
         return f"{machine.name} restarts: {condition}"
+
+    def update_host(self, host: str, update: str) -> str:
+        """Let an update or another change come to a host; the host restarts and measures it."""
+        machine = self._changed(host, update)
+        restarts.restart(self._world, machine, self._clock.now())
+        return f"{machine.name} restarts with another state of {update}"
+
+    def stage_update(self, host: str, update: str) -> str:
+        """Let a change come to a host that takes effect when somebody restarts it."""
+        return f"{self._changed(host, update).name} will start with another state of {update}"
+
+    def _changed(self, host: str, update: str) -> Machine:
+        machine = self._machine(host)
+        change = updates.UPDATES.get(update)
+        if change is None:
+            raise StoryError(f"there is no update {update!r}; there are {', '.join(updates.UPDATES)}")
+        try:
+            change(machine)
+        except ValueError as error:
+            raise StoryError(str(error)) from error
+        return machine
 
     def copy_vm(self, vm: str, to: str) -> str:
         """Copy a virtual machine's files, configuration and disks, to another host, as a thief does."""

@@ -52,6 +52,8 @@ class Group:
     version: WindowsVersion = "2022"
     edition: Edition = "Datacenter"
     hardware: str = ""
+    cluster: str = ""
+    """For hosts: the failover cluster whose nodes they are."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,8 @@ def _check(topology: Topology, where: str) -> None:
     for group in topology.machines:
         if group.hardware and group.hardware not in names:
             raise TopologyError(f"{where}: no hardware is called {group.hardware!r}")
+        if group.cluster and group.kind != "host":
+            raise TopologyError(f"{where}: only hosts are nodes of a cluster, not {group.kind!r}")
         if group.kind == "guest":
             raise TopologyError(f"{where}: guests come with virtual_machines")
     if topology.virtual_machines and not any(group.kind == "host" for group in topology.machines):

@@ -45,6 +45,7 @@ _FEATURES: Final[dict[MachineKind, tuple[str, ...]]] = {
     "tenant": ("RSAT-Shielded-VM-Tools",),
     "guest": ("BitLocker",),
 }
+_CLUSTER_FEATURES: Final = frozenset({"Failover-Clustering", "RSAT-Clustering-PowerShell"})
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,9 @@ class _Factory:
         """Make a machine and start it."""
         machine = self._machine(group.kind, name, group.version)
         machine.edition = group.edition
+        if group.cluster:
+            machine.failover_cluster = group.cluster
+            machine.features |= _CLUSTER_FEATURES
         hardware = self._hardware.get(group.hardware)
         if hardware is not None:
             self._equip(machine, hardware)

@@ -19,8 +19,18 @@ if TYPE_CHECKING:
 def update(firmware: Firmware, version: str) -> None:
     """Install a firmware update: another version, a revocation (dbx) and other option ROMs."""
     firmware.version = version
-    firmware.variables = factory.forbid(firmware.variables, [_image(f"boot loader revoked by {version}")])
+    revoke(firmware, f"boot loader revoked by {version}")
     firmware.option_roms = [_image(f"{rom.hex()} as of {version}") for rom in firmware.option_roms]
+
+
+def revoke(firmware: Firmware, image: str) -> None:
+    """Extend the revocation list (dbx), as a Windows update does too; `image` says what is revoked."""
+    firmware.variables = factory.forbid(firmware.variables, [_image(image)])
+
+
+def add_option_rom(firmware: Firmware) -> None:
+    """Plug in an adapter whose firmware runs before Windows."""
+    firmware.option_roms = [*firmware.option_roms, _image(f"option ROM {len(firmware.option_roms)} of a new adapter")]
 
 
 def enroll_authority(firmware: Firmware, name: str) -> None:

@@ -177,6 +177,8 @@ class VirtualMachine:
     """It runs, but BitLocker asks for a recovery key before Windows starts."""
     guest: str | None = None
     """Name of the machine that runs inside, if the lab lets one log on to it."""
+    moved_from: str | None = None
+    """The node of a failover cluster from which a drain moved it."""
 
 
 @dataclass
@@ -244,6 +246,10 @@ class Machine:
     """By full path, as in `files`."""
     host: str | None = None
     """For a guest: the machine whose Hyper-V runs it."""
+    failover_cluster: str | None = None
+    """For a host: the cluster whose node it is."""
+    is_paused: bool = False
+    """As a node of that cluster: it takes no more roles."""
     down_until: datetime | None = None
     """Restarting until then; None while it runs."""
     dead: bool = False
@@ -264,9 +270,12 @@ class Domain:
     controllers: list[str] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(frozen=True)
 class TpmHost:
-    """A registered TPM identity; `identifier` is the SHA-256 of the endorsement key, upper-case hex."""
+    """A registered TPM identity; `identifier` is the SHA-256 of the endorsement key, upper-case hex.
+
+    Frozen, so that the store sees without reading a thousand of them which ones are new.
+    """
 
     name: str
     identifier: str
