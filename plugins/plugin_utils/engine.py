@@ -21,7 +21,7 @@ from .disclosure import Disclosure, disclosure
 from .plan import Plan, plan, visible
 from .problems import FabricError, Kind, Owner, Problem
 from .rendering import render
-from .resource import Item, Reading, Resource, State
+from .resource import Item, Reading, Resource, Role, State
 from .texts import check_texts
 from .wire import AnswerError, from_wire, to_wire
 
@@ -33,6 +33,9 @@ POLL_SECONDS = 5.0
 
 MAXIMUM_STAGES = 8
 """More restarts in one task than any resource needs: a plan that never ends is a fault."""
+
+MAXIMUM_CONTESTS = 3
+"""How often a task plans anew because somebody else's change came in between."""
 
 _OBSERVED = "observe-"
 
@@ -71,6 +74,13 @@ FAULT = Kind(
     Owner.CONTROLLER,
     "met a fault of this collection",
     "report the fault with this message; what was done before it is kept",
+)
+
+CONTESTED = Kind(
+    "GF-RUN-008",
+    Owner.CONTROLLER,
+    "keeps being changed by somebody else while this run changes it",
+    "find the other run and let it come to its end, then run again: what was done before is kept",
 )
 
 
@@ -314,6 +324,7 @@ class _Engine:
         """Carry out a plan, stage by stage; what is left is planned anew from what is there after each of them."""
         planned, state = first, first.before
         done: list[object] = []
+        contests = 0
         for _stage in range(MAXIMUM_STAGES):
             if planned.unmet:
                 raise FabricError(*planned.unmet)
@@ -321,14 +332,41 @@ class _Engine:
             # The same deeds would lead to the same state once more.
             if not planned.changed or all(deed in done for deed in following):
                 break
-            reached = yield from self._stage(planned)
+            try:
+                reached = yield from self._stage(planned)
+            except FabricError as error:
+                contests += 1
+                state = yield from self._changed_meanwhile(planned, error, contests)
+                planned = self._planned(state)
+                continue
             if reached is None:
                 return self._report(first.before, state, changed=True, reboot_required=True)
             done, state = following, reached
             planned = self._planned(state)
         if planned.changed:
             raise FabricError(*self._reasons(planned))
-        return self._report(first.before, state, changed=first.changed)
+        return self._report(first.before, state, changed=first.changed and (not contests or bool(self.commands)))
+
+    def _changed_meanwhile(self, planned: Plan, error: FabricError, contests: int) -> Generator[Need, Answer, State]:
+        """Return what is there after a change failed, if it is not what was planned from; else raise the error again.
+
+        Somebody else may have made the same change a moment before: then it is there, and nothing failed.
+        """
+        (problem, *_) = error.problems
+        if problem.kind is not CALL_FAILED:
+            raise error
+        try:
+            state = yield from self._observe()
+        except FabricError:
+            raise error from None
+        if _lasting(self.resource, state) == _lasting(self.resource, planned.before):
+            raise error
+        if contests > MAXIMUM_CONTESTS:
+            raise FabricError(replace(problem, kind=CONTESTED))
+        self.warnings.append(
+            f"{problem.thing}: planned anew from what is there after a change failed: {problem.detail}"
+        )
+        return state
 
     def _here(self, problem: Problem) -> Problem:
         """Name the machine where a resource, which does not know its name, left the thing open."""
@@ -340,6 +378,12 @@ class _Engine:
         ]
         thing = f"{self.resource.name} on {self.request.thing}"
         return reasons or [Problem(NOT_REACHED, thing, _difference(self.resource, planned))]
+
+
+def _lasting(resource: Resource, state: State) -> dict[str, object]:
+    """Return a state without what the fabric computes, which may differ from one look to the next."""
+    computed = {option.name for option in resource.options if option.role is Role.COMPUTED}
+    return {key: {name: value for name, value in item.items() if name not in computed} for key, item in state.items()}
 
 
 def _ahead(problem: Problem) -> str:
