@@ -115,13 +115,15 @@ class LabServer:
 
     async def _sweep(self) -> None:
         now = self.clock.now()
-        for machine in self.world.machines.values():
+        nodes = {node for cluster in self.world.clusters.values() for node in cluster.nodes}
+        # A copy, because a machine may be added while a listener closes.
+        for machine in list(self.world.machines.values()):
             if machine.shutdown_at is not None and now >= machine.shutdown_at:
                 _LOG.info("%s restarts", machine.name)
                 restarts.restart(self.world, machine, now)
                 self._changed(machine)
             up = power.is_up(self.world, machine, now)
-            serves = up and hgs_clusters.cluster_of(self.world, machine) is not None
+            serves = up and machine.name in nodes
             listeners = self._listeners[machine.name]
             if (up, serves) != (listeners.winrm_open, listeners.http_open):
                 await self._follow(machine, listeners, up=up, serves=serves)

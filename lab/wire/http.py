@@ -13,7 +13,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final
+from typing import Final, cast
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ class HttpListener:
             return
         if self.tls is not None:
             # What the client says first is for TLS, which begins with the task.
-            writer.transport.pause_reading()
+            cast("asyncio.Transport", writer.transport).pause_reading()
         task = asyncio.create_task(self._serve(reader, writer))
         self._connections[task] = writer
         self.capacity.taken += 1

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The world on disk: one row per machine, domain, cluster and TPM vendor, in SQLite.
+"""The world on disk: one row per machine, domain, cluster, TPM vendor and host that a cluster knows, in SQLite.
 
-A row is written when its entity changed, so a call on one machine of a thousand writes that one. SQLite commits
-atomically; whatever kills the lab, the last saved state is whole.
+A row is written when its entity changed, so a call on one machine of a thousand writes that one, and a host that
+attests does not write the thousand that are registered. SQLite commits atomically; whatever kills the lab, the last
+saved state is whole.
 """
 
 from __future__ import annotations
@@ -11,22 +12,25 @@ import io
 import pickle
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from . import model
-from .model import World
+from .model import HgsCluster, TpmHost, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 """Counts up when model.py changes so that older rows cannot be read."""
 
 _KINDS: Final = ("machines", "domains", "clusters", "tpm_vendors")
 _MACHINES: Final = "machines"
+_HOSTS: Final = "tpm_hosts"
+"""Kind of the rows of registered hosts; their key is the cluster's and the host's, with a slash between."""
 _PLAIN: Final = {("builtins", "set"), ("datetime", "datetime"), ("datetime", "timezone"), ("datetime", "timedelta")}
 
 
@@ -43,6 +47,7 @@ class Store:
         self._path = path
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._written: dict[tuple[str, str], bytes] = {}
+        self._hosts: dict[str, TpmHost] = {}
         with closing(self._connection.cursor()) as cursor:
             try:
                 cursor.execute("PRAGMA journal_mode = WAL")
@@ -70,40 +75,50 @@ class Store:
             raise StoreError(f"{self._path} was written by another version of the lab (schema {schema}); reset it")
         world = World()
         for kind, key, data in self._connection.execute("SELECT kind, key, data FROM entity ORDER BY rowid"):
-            try:
-                getattr(world, kind)[key] = _Reader(io.BytesIO(data)).load()
-            except (AttributeError, pickle.UnpicklingError, EOFError) as error:
-                raise StoreError(f"{self._path}: {kind} {key} cannot be read: {error}") from error
-            self._written[kind, key] = blake2b(data).digest()
+            entity = self._read(kind, key, data)
+            if isinstance(entity, TpmHost):
+                self._hosts[key] = entity
+            else:
+                getattr(world, kind)[key] = entity
+                self._written[kind, key] = blake2b(data).digest()
+        for key, host in self._hosts.items():
+            cluster, _, name = key.partition("/")
+            world.clusters[cluster].attestation.hosts[name] = host
         return world
+
+    def _read(self, kind: str, key: str, data: bytes) -> object:
+        try:
+            return cast("object", _Reader(io.BytesIO(data)).load())
+        except (AttributeError, pickle.UnpicklingError, EOFError) as error:
+            raise StoreError(f"{self._path}: {kind} {key} cannot be read: {error}") from error
 
     def save(self, world: World, now: datetime, machines: Iterable[str] | None = None) -> int:
         """Save what changed; return how many rows were written. `machines` names those to look at, None all."""
-        entities = {
-            (kind, key): entity
-            for kind in _KINDS
-            for key, entity in getattr(world, kind).items()
-            if kind != _MACHINES or machines is None
-        }
-        for name in machines or ():
-            if name in world.machines:
-                entities[_MACHINES, name] = world.machines[name]
         rows, digests = [], {}
-        for (kind, key), entity in entities.items():
+        for (kind, key), entity in _entities(world, machines).items():
             data = pickle.dumps(entity, protocol=5)
             digest = blake2b(data).digest()
             if self._written.get((kind, key)) != digest:
                 digests[kind, key] = digest
                 rows.append((kind, key, data))
-        gone = [item for item in self._written if item[1] not in getattr(world, item[0])]
+        hosts = _hosts(world)
+        rows += [
+            (_HOSTS, key, pickle.dumps(host, protocol=5))
+            for key, host in hosts.items()
+            if self._hosts.get(key) is not host
+        ]
+        kinds = {kind: getattr(world, kind) for kind in _KINDS}
+        gone = [item for item in self._written if item[1] not in kinds[item[0]]]
+        unregistered = [(_HOSTS, key) for key in self._hosts if key not in hosts]
         # Only what the file has is noted as written: a disk that is full for a moment must not cost a change.
         with self._connection:
             self._connection.execute("BEGIN")
             self._connection.executemany("INSERT OR REPLACE INTO entity VALUES (?, ?, ?)", rows)
-            self._connection.executemany("DELETE FROM entity WHERE kind = ? AND key = ?", gone)
+            self._connection.executemany("DELETE FROM entity WHERE kind = ? AND key = ?", gone + unregistered)
             facts = {"schema": str(SCHEMA), "world_time": now.isoformat(), "real_time": datetime.now(UTC).isoformat()}
             self._connection.executemany("INSERT OR REPLACE INTO fact VALUES (?, ?)", facts.items())
         self._written.update(digests)
+        self._hosts = hosts
         for item in gone:
             del self._written[item]
         return len(rows)
@@ -118,6 +133,32 @@ class Store:
     def _fact(self, name: str) -> str | None:
         row = self._connection.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
+
+
+def _entities(world: World, machines: Iterable[str] | None) -> dict[tuple[str, str], object]:
+    """Return what to look at, as it is written: clusters without the hosts that they know."""
+    entities = {
+        (kind, key): _without_hosts(entity) if isinstance(entity, HgsCluster) else entity
+        for kind in _KINDS
+        for key, entity in getattr(world, kind).items()
+        if kind != _MACHINES or machines is None
+    }
+    for name in machines or ():
+        if name in world.machines:
+            entities[_MACHINES, name] = world.machines[name]
+    return entities
+
+
+def _without_hosts(cluster: HgsCluster) -> HgsCluster:
+    return replace(cluster, attestation=replace(cluster.attestation, hosts={}))
+
+
+def _hosts(world: World) -> dict[str, TpmHost]:
+    return {
+        f"{service}/{name}": host
+        for service, cluster in world.clusters.items()
+        for name, host in cluster.attestation.hosts.items()
+    }
 
 
 class _Reader(pickle.Unpickler):

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from ansible_collections.guarded.fabric.lab.world.model import TpmHost
 from ansible_collections.guarded.fabric.lab.world.store import Store, StoreError
 
 from .playground import NOW
@@ -45,6 +46,34 @@ def test_only_what_changed_is_written(lab: Playground, tmp_path: Path) -> None:
     lab.machine("hosta02").dns_client.append("10.0.0.1")
     assert store.save(lab.world, NOW, ["hosta01"]) == 1
     assert store.save(lab.world, NOW) == 1
+
+
+def register(lab: Playground, name: str) -> None:
+    """Let the Host Guardian Service know a host."""
+    (cluster,) = lab.world.clusters.values()
+    cluster.attestation.hosts[name] = TpmHost(name, "00" * 32, b"key", None, "v2")
+
+
+def test_a_registered_host_is_written_once_and_not_with_its_cluster(lab: Playground, tmp_path: Path) -> None:
+    lab.make_first_node()
+    for number in range(3):
+        register(lab, f"host/{number}")
+    store = Store(tmp_path / "world")
+    store.save(lab.world, NOW)
+    register(lab, "host/1")
+    assert store.save(lab.world, NOW, []) == 1
+    (cluster,) = lab.world.clusters.values()
+    cluster.attestation.events.append({})
+    assert store.save(lab.world, NOW, []) == 1
+    assert Store(tmp_path / "world").load() == lab.world
+    del cluster.attestation.hosts["host/0"]
+    store.save(lab.world, NOW, [])
+    assert Store(tmp_path / "world").load() == lab.world
+    lab.call("hgs01", "Clear-HgsServer", Force=True)
+    store.save(lab.world, NOW, ["hgs01"])
+    again = Store(tmp_path / "world")
+    assert again.load() == lab.world
+    assert again.save(lab.world, NOW, []) == 0
 
 
 def test_what_is_gone_is_gone_from_the_file_too(lab: Playground, tmp_path: Path) -> None:
@@ -115,6 +144,7 @@ from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 from ansible_collections.guarded.fabric.lab.world.model import Domain, Machine, World
+from ansible_collections.guarded.fabric.lab.world.model import TpmHost
 from ansible_collections.guarded.fabric.lab.world.store import Store
 
 path, chance = Path(sys.argv[1]), random.Random(5)
