@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
@@ -33,6 +33,12 @@ RESTART_FAILED = Kind(
     Owner.CONTROLLER,
     "did not come back from its restart",
     "look at the machine; once it answers, run again: what was done before is kept",
+)
+UNREACHABLE = Kind(
+    "GF-RUN-009",
+    Owner.CONTROLLER,
+    "does not answer, or does not let this account in",
+    "look at the machine, its address and the account; once it answers, run again: what was done before is kept",
 )
 
 SHUTDOWN_SECONDS = 3
@@ -79,13 +85,21 @@ class FabricAction(ActionBase):
 
     def _do(self, need: Need, task_vars: dict[str, Any], reboot_timeout: int) -> Answer:
         if isinstance(need, Execute):
-            answer: Answer = self._execute_module(module_name=MODULE, module_args=need.arguments, task_vars=task_vars)
-            return answer
+            return self._execute(need, task_vars)
         if isinstance(need, Reboot):
             self._reboot(need, task_vars, reboot_timeout)
         else:
             time.sleep(need.seconds)
         return {}
+
+    def _execute(self, need: Execute, task_vars: dict[str, Any]) -> Answer:
+        try:
+            answer: Answer = self._execute_module(module_name=MODULE, module_args=need.arguments, task_vars=task_vars)
+        except (AnsibleError, OSError) as error:
+            if not _is_lost(error):
+                raise
+            raise FabricError(Problem(UNREACHABLE, str(task_vars.get("inventory_hostname", "")), str(error))) from error
+        return answer
 
     def _find(self, path: str) -> str:
         find_needle: Any = self._find_needle  # ansible-core gives it no types
@@ -195,6 +209,11 @@ def _text(value: object) -> str:
     return json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n"
 
 
+def _is_lost(error: AnsibleError | OSError) -> bool:
+    """Whether the host was not reached: winrm has a plain error for one of its time-outs, psrp lets OSErrors by."""
+    return isinstance(error, AnsibleConnectionFailure | OSError) or "connection attempt timed out" in str(error)
+
+
 def failure_result(error: FabricError) -> dict[str, Any]:
     """Return problems as the part of a task's result that says why it failed."""
     problems = [
@@ -208,4 +227,8 @@ def failure_result(error: FabricError) -> dict[str, Any]:
         }
         for problem in error.problems
     ]
-    return {"msg": str(error), "problems": problems}
+    result = {"msg": str(error), "problems": problems}
+    if any(problem.kind is UNREACHABLE for problem in error.problems):
+        # Such a host is out of the rest of the run, or not, as `ignore_unreachable` says.
+        return {**result, "failed": False, "unreachable": True}
+    return result

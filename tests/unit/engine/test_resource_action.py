@@ -8,12 +8,13 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.playbook.task import Task
 from ansible_collections.guarded.fabric.plugins.plugin_utils.engine import Execute
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource_action import (
     MODULE,
     RESTART_FAILED,
+    UNREACHABLE,
     ResourceAction,
 )
 
@@ -108,6 +109,33 @@ def test_a_restart_that_fails_does_not_hide_what_was_done(monkeypatch: pytest.Mo
     assert result["commands"]
     (problem,) = result["problems"]
     assert (problem["id"], problem["thing"], problem["detail"]) == (RESTART_FAILED.id, "box-1", "timed out")
+
+
+@pytest.mark.parametrize(
+    "error", [AnsibleConnectionFailure("refused"), AnsibleError("the connection attempt timed out"), OSError("reset")]
+)
+def test_a_host_that_does_not_answer_is_unreachable_and_keeps_what_was_done(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def lose_second_time(answer: dict[str, object]) -> dict[str, object]:
+        if len(host.executions) > 2:
+            raise error
+        return answer
+
+    host = box(slow=True, tamper=lose_second_time)
+    result = run(host, monkeypatch, config=[{"name": "a", "on": True}], reboot=True)
+    assert (result["unreachable"], result["failed"], result["changed"]) == (True, False, True)
+    assert [problem["id"] for problem in result["problems"]] == [UNREACHABLE.id]
+    assert str(error) in result["msg"]
+    assert len(result["commands"]) == 2
+
+
+def test_another_error_of_ansible_is_no_lost_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_answer: object) -> dict[str, object]:
+        raise AnsibleError("the module cannot be found")
+
+    with pytest.raises(AnsibleError, match="cannot be found"):
+        run(box(tamper=fail), monkeypatch, config=[{"name": "a"}])
 
 
 def test_waiting_is_done_on_the_controller(monkeypatch: pytest.MonkeyPatch) -> None:
