@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from .findings import Finding, FindingKind, as_data
+from .findings import Finding, as_data
 from .problems import FabricError, Kind, Owner, Problem
 
 with suppress(ImportError):  # plugin_utils/requirements.py names what is missing, before anything needs it
@@ -53,8 +53,11 @@ class Query:
         return _true(_concrete(self.condition, as_data(finding)))
 
 
-def read(text: str, kinds: Sequence[FindingKind]) -> Query:
-    """Read a query. Raises FabricError: GF-WAT-002 for what is none, GF-WAT-003 where none of `kinds` can match."""
+def read(text: str, samples: Sequence[Finding]) -> Query:
+    """Read a query; `samples` has a finding of each kind, and of each owner that a kind can have.
+
+    Raises FabricError: GF-WAT-002 for what is no query, GF-WAT-003 where no finding like them can match.
+    """
     try:
         tree: Any = jmespath.compile(text).parsed
     except JMESPathError as error:
@@ -62,12 +65,12 @@ def read(text: str, kinds: Sequence[FindingKind]) -> Query:
     left, right, condition = tree["children"] if tree["type"] == "filter_projection" else ({}, {}, {})
     if left.get("type") != "identity" or right.get("type") != "identity":
         raise FabricError(Problem(BAD_QUERY, text, "it is not one filter, [?...]"))
-    known = as_data(Finding(kinds[0], ""))
+    known = as_data(samples[0])
     unknown = sorted(_fields(condition) - set(known))
     if unknown:
         raise FabricError(Problem(BAD_QUERY, text, f"a finding has no {', '.join(unknown)}, only {', '.join(known)}"))
     try:
-        possible = any(_possible(condition, as_data(Finding(kind, ""))) is not False for kind in kinds)
+        possible = any(_possible(condition, as_data(sample)) is not False for sample in samples)
     except JMESPathError as error:
         raise FabricError(Problem(BAD_QUERY, text, str(error).splitlines()[0])) from error
     if not possible:

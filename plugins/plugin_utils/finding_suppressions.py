@@ -49,22 +49,22 @@ class Sorted:
     suppressed: Sequence[Suppressed]
 
 
-def read(given: Sequence[Mapping[str, object]], kinds: Sequence[FindingKind]) -> tuple[Suppression, ...]:
+def read(given: Sequence[Mapping[str, object]], samples: Sequence[Finding]) -> tuple[Suppression, ...]:
     """Read suppressions. Raises FabricError with the problems of all of them."""
-    found = [_read_one(item, f"suppression {number}", kinds) for number, item in enumerate(given, 1)]
+    found = [_read_one(item, f"suppression {number}", samples) for number, item in enumerate(given, 1)]
     problems = [problem for one in found if isinstance(one, FabricError) for problem in one.problems]
     if problems:
         raise FabricError(*problems)
     return tuple(one for one in found if isinstance(one, Suppression))
 
 
-def _read_one(item: Mapping[str, object], name: str, kinds: Sequence[FindingKind]) -> Suppression | FabricError:
+def _read_one(item: Mapping[str, object], name: str, samples: Sequence[Finding]) -> Suppression | FabricError:
     missing = [part for part in _PARTS if not str(item.get(part) or "").strip()]
     if missing:
         return FabricError(Problem(BAD_SUPPRESSION, name, f"it has no {', '.join(missing)}"))
     try:
         expires = dt.date.fromisoformat(str(item["expires"]))
-        query = read_query(str(item["query"]), kinds)
+        query = read_query(str(item["query"]), samples)
     except ValueError as error:
         return FabricError(Problem(BAD_SUPPRESSION, name, f"expires: {error}"))
     except FabricError as error:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .finding_query import Query
 from .finding_query import read as read_query
-from .findings import Finding, FindingKind, Severity
+from .findings import Finding, Severity
 from .problems import FabricError, Kind, Owner, Problem
 
 if TYPE_CHECKING:
@@ -37,12 +37,12 @@ class Threshold:
         return covered and finding.kind.severity >= self.severity
 
 
-def read(given: Sequence[Mapping[str, object]], kinds: Sequence[FindingKind]) -> tuple[Threshold, ...]:
+def read(given: Sequence[Mapping[str, object]], samples: Sequence[Finding]) -> tuple[Threshold, ...]:
     """Read thresholds, each a severity and perhaps a query. Raises FabricError."""
     found: list[Threshold] = []
     for item in given:
         word = str(item.get("severity") or "")
-        query = read_query(str(item["query"]), kinds) if item.get("query") else None
+        query = read_query(str(item["query"]), samples) if item.get("query") else None
         if word == NEVER:
             continue
         if word.upper() not in Severity.__members__:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from .problems import Kind
+from .problems import Kind, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -50,6 +50,7 @@ class FindingKind(Kind):
 class Finding:
     """One finding.
 
+    owner: whose it is, where that is not always the same for its kind.
     machine: the inventory's name of the machine that showed it. resource: the module that manages the object, if any.
     item: the thing's name on that machine; empty for the machine itself. option: which property of it differs, if any.
     expected, actual: JSON values; None where there is no such value. since: ISO 8601 UTC, when it was first seen.
@@ -63,6 +64,12 @@ class Finding:
     expected: object = None
     actual: object = None
     since: str = ""
+    owner: Owner | None = None
+
+    @property
+    def whose(self) -> Owner:
+        """The trust domain whose job it is."""
+        return self.owner or self.kind.owner
 
     @property
     def identity(self) -> tuple[str, str, str, str, str]:
@@ -100,7 +107,7 @@ def as_data(finding: Finding) -> dict[str, object]:
     return {
         "id": kind.id,
         "severity": kind.severity.word,
-        "owner": kind.owner.value,
+        "owner": finding.whose.value,
         "machine": finding.machine,
         "resource": finding.resource,
         "object": finding.item,

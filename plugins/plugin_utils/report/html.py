@@ -78,6 +78,11 @@ class Group:
     kind: FindingKind
     findings: Sequence[Finding]
 
+    @property
+    def owners(self) -> list[str]:
+        """The trust domains whose job they are."""
+        return sorted({finding.whose.value for finding in self.findings})
+
 
 @dataclass(frozen=True)
 class Bar:

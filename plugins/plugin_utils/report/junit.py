@@ -95,7 +95,7 @@ def _failed(finding: Finding) -> etree._Element:
     case = _case(f"{finding.kind.id} {finding.thing} {finding.option}")
     failure = etree.SubElement(case, "failure", message=plain(finding.sentence), type=finding.kind.id)
     failure.text = plain(
-        f"severity: {finding.kind.severity.word}\nowner: {finding.kind.owner.value}\nsince: {finding.since}\n"
+        f"severity: {finding.kind.severity.word}\nowner: {finding.whose.value}\nsince: {finding.since}\n"
         f"expected: {shown(finding.expected)}\nactual: {shown(finding.actual)}\n"
         f"cause: {finding.kind.cause}\nremedy: {finding.kind.next_step}"
     )

@@ -43,7 +43,7 @@ def _seconds(time: str) -> float:
 
 
 def _findings(run: Run) -> Sequence[Sample]:
-    counted = Counter((finding.kind.severity, finding.kind.owner) for finding in run.findings)
+    counted = Counter((finding.kind.severity, finding.whose) for finding in run.findings)
     return [
         ({"severity": severity.word, "owner": owner.value}, counted[(severity, owner)])
         for severity in Severity

@@ -49,7 +49,7 @@ def _result(finding: Finding, baseline: str) -> dict[str, object]:
         "partialFingerprints": {_FINGERPRINT: _fingerprint(finding.identity)},
         "baselineState": baseline,
         "properties": {
-            "owner": kind.owner.value,
+            "owner": finding.whose.value,
             "severity": kind.severity.word,
             "since": finding.since,
             "expected": shown(finding.expected),

@@ -28,7 +28,7 @@ def _shortened(line: str) -> str:
 def _line(finding: Finding, new: frozenset[tuple[str, str, str, str, str]]) -> str:
     mark = "new " if finding.identity in new else "    "
     kind = finding.kind
-    return f"{mark}{kind.severity.word:8} {kind.id} [{kind.owner.value}] {finding.sentence}"
+    return f"{mark}{kind.severity.word:8} {kind.id} [{finding.whose.value}] {finding.sentence}"
 
 
 def render(run: Run) -> list[str]:

@@ -24,6 +24,7 @@ from ansible_collections.guarded.fabric.tests.unit.report.generated_runs import 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+SAMPLES = [Finding(kind, "") for kind in KINDS]
 TODAY = dt.date(2026, 11, 24)
 GOOD = (
     "[?id=='GF-TST-001']",
@@ -65,7 +66,7 @@ NO_QUERY = (
 @settings(max_examples=20)
 @given(found=st.lists(findings, max_size=5))
 def test_a_query_selects_what_jmespath_says(text: str, found: list[Finding]) -> None:
-    query = finding_query.read(text, KINDS)
+    query = finding_query.read(text, SAMPLES)
     data = [as_data(finding) for finding in found]
     selected = jmespath.search(text, data)
     assert [item for finding, item in zip(found, data, strict=True) if query.matches(finding)] == selected
@@ -76,7 +77,7 @@ def test_a_query_selects_what_jmespath_says(text: str, found: list[Finding]) -> 
 @given(finding=findings)
 def test_a_query_that_matches_nothing_is_refused(text: str, finding: Finding) -> None:
     with pytest.raises(FabricError) as caught:
-        finding_query.read(text, KINDS)
+        finding_query.read(text, SAMPLES)
     assert [problem.kind.id for problem in caught.value.problems] == ["GF-WAT-003"]
     assert jmespath.search(text, [as_data(finding)]) == []
 
@@ -84,7 +85,7 @@ def test_a_query_that_matches_nothing_is_refused(text: str, finding: Finding) ->
 @pytest.mark.parametrize("text", NO_QUERY)
 def test_what_is_no_query_is_refused(text: str) -> None:
     with pytest.raises(FabricError) as caught:
-        finding_query.read(text, KINDS)
+        finding_query.read(text, SAMPLES)
     assert [problem.kind.id for problem in caught.value.problems] == ["GF-WAT-002"]
 
 
@@ -109,7 +110,7 @@ conditions = st.recursive(
 def test_no_query_that_matches_something_is_refused(condition: str, finding: Finding, machine: str) -> None:
     at = Finding(finding.kind, machine, finding.item)
     if jmespath.search(f"[?{condition}]", [as_data(at)]):
-        assert finding_query.read(f"[?{condition}]", KINDS).matches(at)
+        assert finding_query.read(f"[?{condition}]", SAMPLES).matches(at)
 
 
 def suppression(query: str, expires: str = "2026-12-31") -> dict[str, object]:
@@ -117,7 +118,7 @@ def suppression(query: str, expires: str = "2026-12-31") -> dict[str, object]:
 
 
 def test_what_is_suppressed_does_not_count_and_says_why() -> None:
-    read = finding_suppressions.read([suppression("[?id=='GF-TST-002']")], KINDS)
+    read = finding_suppressions.read([suppression("[?id=='GF-TST-002']")], SAMPLES)
     found = [Finding(DIFFERS, "hv01"), Finding(ROGUE, "hgs01")]
     result = finding_suppressions.sort(found, read, TODAY)
     assert result.findings == [found[1]]
@@ -128,14 +129,14 @@ def test_what_is_suppressed_does_not_count_and_says_why() -> None:
 
 @pytest.mark.parametrize(("expires", "suppressed"), [("2026-11-24", 1), ("2026-11-23", 0)])
 def test_a_suppression_holds_through_its_last_day(expires: str, suppressed: int) -> None:
-    read = finding_suppressions.read([suppression("[?id=='GF-TST-002']", expires)], KINDS)
+    read = finding_suppressions.read([suppression("[?id=='GF-TST-002']", expires)], SAMPLES)
     result = finding_suppressions.sort([Finding(DIFFERS, "hv01")], read, TODAY)
     assert len(result.suppressed) == suppressed
     assert [finding.kind.id for finding in result.findings] == ([] if suppressed else ["GF-TST-002", "GF-WAT-101"])
 
 
 def test_a_suppression_that_expired_and_covers_nothing_is_silent() -> None:
-    read = finding_suppressions.read([suppression("[?id=='GF-TST-002']", "2020-01-01")], KINDS)
+    read = finding_suppressions.read([suppression("[?id=='GF-TST-002']", "2020-01-01")], SAMPLES)
     assert finding_suppressions.sort([Finding(ROGUE, "hgs01")], read, TODAY).findings == [Finding(ROGUE, "hgs01")]
 
 
@@ -149,7 +150,7 @@ def test_every_bad_suppression_is_named() -> None:
         good | {"query": "[?id=='GF-TST-999']"},
     ]
     with pytest.raises(FabricError) as caught:
-        finding_suppressions.read(given_, KINDS)
+        finding_suppressions.read(given_, SAMPLES)
     assert [(problem.kind.id, problem.thing) for problem in caught.value.problems] == [
         ("GF-WAT-004", "suppression 2"),
         ("GF-WAT-004", "suppression 3"),
@@ -171,13 +172,13 @@ def test_every_bad_suppression_is_named() -> None:
 )
 def test_a_threshold_fails_at_its_severity(threshold: dict[str, object], failing: list[object]) -> None:
     found = [Finding(kind, "m") for kind in (ROGUE, DIFFERS, EXPIRES)]
-    read = finding_thresholds.read([threshold], KINDS)
+    read = finding_thresholds.read([threshold], SAMPLES)
     assert [finding.kind for finding in finding_thresholds.crossing(found, read)] == failing
 
 
 def test_a_threshold_has_a_severity() -> None:
     with pytest.raises(FabricError) as caught:
-        finding_thresholds.read([{"severity": "severe"}], KINDS)
+        finding_thresholds.read([{"severity": "severe"}], SAMPLES)
     assert [problem.kind.id for problem in caught.value.problems] == ["GF-WAT-005"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from ansible_collections.guarded.fabric.plugins.plugin_utils.findings import Finding, Severity
@@ -31,9 +31,6 @@ from hypothesis import strategies as st
 from jsonschema import Draft4Validator, Draft202012Validator
 from lxml import etree
 from prometheus_client.parser import text_string_to_metric_families
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 ROOT = Path(__file__).resolve().parents[3]
 SCHEMAS = ROOT / "tests" / "data" / "schemas"
@@ -63,7 +60,7 @@ def test_findings_json_is_what_its_schema_says_and_is_read_again(run: Run) -> No
 @pytest.mark.parametrize(
     "damage", [{"findings": None}, {"counts": {}}, {"started": "yesterday"}, {"surprise": 1}, {"machines": [{}]}]
 )
-def test_the_schema_refuses_what_is_no_run(damage: Mapping[str, object]) -> None:
+def test_the_schema_refuses_what_is_no_run(damage: dict[str, object]) -> None:
     assert not FINDINGS.is_valid(findings_json.data(Run(STARTED, FINISHED)) | damage)
 
 
