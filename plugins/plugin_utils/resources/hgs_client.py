@@ -61,6 +61,15 @@ LOCAL_ATTESTS = Kind(
     "leave out the URLs and attested, or set mode to HostGuardianService",
 )
 
+VERSION_OLD = Kind(
+    "GF-CLI-005",
+    Owner.FABRIC,
+    "runs a version of Windows Server before 2019, which cannot be asked to attest",
+    "upgrade the host, or leave out attested",
+)
+OLDEST_BUILD = 17763
+"""Windows Server 2019: Test-HgsClientConfiguration is not in what came before (PSD HgsClient)."""
+
 
 def _url_problems(item: Item) -> list[Problem]:
     urls = [*(item.get(name) for name in _URLS), *(url for name in _FALLBACK_URLS for url in texts(item.get(name)))]
@@ -100,8 +109,10 @@ def _prepare(config: Sequence[Item]) -> Sequence[Item]:
     return prepared
 
 
-def _observe(_config: Sequence[Item]) -> Sequence[Call]:
+def _observe(config: Sequence[Item]) -> Sequence[Call]:
+    system = Call("Get-CimInstance", {"ClassName": "Win32_OperatingSystem"}, id="system", select=("BuildNumber",))
     return (
+        *([system] if any(item.get("attested") for item in config) else []),
         Call(
             "Get-HgsClientConfiguration",
             id="client",
@@ -134,6 +145,7 @@ def _read(results: Results, config: Sequence[Item]) -> Reading:
         "fallback_key_protection_urls": texts(client.get("FallbackKeyProtectionServerUrl")),
         # Only where it is asked for: nobody can foresee it after a change that did not ask.
         **({"attested": found.status == PASSED} if any(wanted.get("attested") for wanted in config) else {}),
+        "build": int(str(results.first("system").get("BuildNumber") or OLDEST_BUILD)),
         "is_host_guarded": bool(client.get("IsHostGuarded")),
         "attestation_operation_mode": name_of(client.get("AttestationOperationMode"), OPERATION_MODES),
         "attestation_status": found.status,
@@ -152,9 +164,15 @@ def _read(results: Results, config: Sequence[Item]) -> Reading:
     return Reading({SINGLE: item})
 
 
-def _refuse(_before: Item | None, after: Item | None) -> Sequence[Problem]:
-    incomplete = after is not None and after.get("mode") == HGS and not all(after.get(name) for name in _URLS)
-    return (Problem(URLS_INCOMPLETE, "the HGS client"),) if incomplete else ()
+def _refuse(before: Item | None, after: Item | None) -> Sequence[Problem]:
+    after = certain(after, "there is no state that removes the client")
+    problems = []
+    if after.get("mode") == HGS and not all(after.get(name) for name in _URLS):
+        problems.append(Problem(URLS_INCOMPLETE, "the HGS client"))
+    build = OLDEST_BUILD if before is None else int(str(before["build"]))
+    if after.get("attested") and build < OLDEST_BUILD:
+        problems.append(Problem(VERSION_OLD, "this host", f"build {build}"))
+    return problems
 
 
 def _is_reconfigured(before: Item | None, after: Item) -> bool:
