@@ -269,7 +269,7 @@ class _Engine:
     def _apply(self, calls: Sequence[Call], following: Sequence[Call]) -> Generator[Need, Answer, Results]:
         """Carry out calls in as few executions as their size allows; `following` rides with the last one."""
         results = Results()
-        for batch in _batches(calls, following):
+        for batch in batches(calls, following):
             results = yield from self._execute(batch)
             for name in results:
                 self.warnings.extend(results.outcome(name).warnings)
@@ -410,7 +410,7 @@ def _until_restart(steps: Sequence[Step]) -> tuple[tuple[Call, ...], Restart | N
     return tuple(calls), None
 
 
-def _batches(calls: Sequence[Call], following: Sequence[Call]) -> Iterator[tuple[Call, ...]]:
+def batches(calls: Sequence[Call], following: Sequence[Call]) -> Iterator[tuple[Call, ...]]:
     """Cut calls into executions of bounded size; calls of one item (one id prefix) stay together."""
     batch: list[Call] = []
     size = 0

@@ -14,7 +14,7 @@ from .problems import FabricError, Kind, Owner, Problem
 from .resource import Item, Option, Resource, Role, State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 DUPLICATE = Kind(
     "GF-CFG-001",
@@ -85,12 +85,19 @@ def _replaced(resource: Resource, before: Item | None, wanted: Item) -> Item:
     return {**after, **reset}
 
 
+def differing(resource: Resource, before: Item, after: Item) -> tuple[Option, ...]:
+    """Return the options in which two states of an item differ."""
+    return tuple(
+        option
+        for option in _options(resource, *COMPARED)
+        if _differs(option, before.get(option.name), after.get(option.name))
+    )
+
+
 def _changes(resource: Resource, before: Item | None, after: Item | None) -> bool:
     if before is None or after is None:
         return before is not after
-    return any(
-        _differs(option, before.get(option.name), after.get(option.name)) for option in _options(resource, *COMPARED)
-    )
+    return bool(differing(resource, before, after))
 
 
 def _with_defaults(resource: Resource, item: Item) -> Item:
@@ -135,6 +142,21 @@ def check_duplicates(resource: Resource, config: Sequence[Item]) -> None:
         raise FabricError(*(Problem(DUPLICATE, f"{resource.name} {key!r}") for key in repeated))
 
 
+def departures(
+    resource: Resource, state: str, before: State, config: Sequence[Item]
+) -> Iterator[tuple[str, Item | None, Item | None]]:
+    """Go through the items that are not as `state` and `config` ask for: key, before, and after with its inputs.
+
+    Raises FabricError where two items of config have one key.
+    """
+    check_duplicates(resource, config)
+    inputs = {resource.key_of(item): _inputs(resource, item) for item in config}
+    for key, wanted in _wanted(resource, state, before, config).items():
+        present = before.get(key)
+        if _changes(resource, present, wanted):
+            yield key, present, None if wanted is None else {**wanted, **inputs.get(key, {})}
+
+
 def plan(
     resource: Resource,
     state: str,
@@ -146,18 +168,12 @@ def plan(
 
     Raises FabricError with every problem of every item: nothing is changed while one of them is wrong.
     """
-    check_duplicates(resource, config)
-    inputs = {resource.key_of(item): _inputs(resource, item) for item in config}
     after: dict[str, Item] = dict(before)
     groups: list[tuple[Step, ...]] = []
     targets: list[tuple[Item | None, Item | None]] = []
     problems: list[Problem] = []
     unmet: list[Problem] = []
-    for key, wanted in _wanted(resource, state, before, config).items():
-        present = before.get(key)
-        if not _changes(resource, present, wanted):
-            continue
-        target = None if wanted is None else {**wanted, **inputs.get(key, {})}
+    for key, present, target in departures(resource, state, before, config):
         targets.append((present, target))
         if state != "rendered":  # which asks no host, so that nothing is known of what is there
             problems.extend(resource.refuse(present, target))
@@ -165,10 +181,10 @@ def plan(
             unmet.extend(() if target is None else obstacles.get(key, ()))
         steps = () if problems else tuple(resource.change(present, target))
         groups.append(_named(steps, f"{len(groups)}-"))
-        if wanted is None:
+        if target is None:
             after.pop(key, None)
         else:
-            after[key] = _decided(resource, wanted)
+            after[key] = _decided(resource, target)
     if problems:
         raise FabricError(*problems)
     changing = tuple(group for group in groups if group)
@@ -176,8 +192,8 @@ def plan(
 
 
 def _decided(resource: Resource, item: Item) -> Item:
-    computed = {option.name for option in _options(resource, Role.COMPUTED)}
-    return {name: value for name, value in item.items() if name not in computed}
+    others = {option.name for option in _options(resource, Role.COMPUTED, Role.INPUT)}
+    return {name: value for name, value in item.items() if name not in others}
 
 
 def visible(resource: Resource, state: State) -> list[dict[str, object]]:

@@ -62,9 +62,13 @@ class FabricAction(ActionBase):
         if absent := requirements.missing():
             names = " and ".join(absent)
             raise AnsibleActionFail(f"{sys.executable} has no {names}: install the collection's requirements.txt")
-        result = ArgumentSpecValidator(spec).validate(self._task.args)
+        return self.fabric_take(spec, self._task.args)
+
+    def fabric_take(self, spec: Spec, arguments: Mapping[str, object], where: str = "") -> dict[str, Any]:
+        """Return options as the spec has them; `where` begins the message of AnsibleActionFail for what it has not."""
+        result = ArgumentSpecValidator(spec).validate(arguments)
         if result.error_messages:
-            raise AnsibleActionFail("; ".join(result.error_messages))
+            raise AnsibleActionFail(where + "; ".join(result.error_messages))
         parameters: dict[str, Any] = result.validated_parameters
         return parameters
 
@@ -126,6 +130,22 @@ class FabricAction(ActionBase):
             raise FabricError(Problem(RESTART_FAILED, thing, str(result.get("msg", ""))))
 
 
+def config_spec(resource: Resource) -> Mapping[str, object]:
+    """Return the option `config` of a resource as Ansible's argument spec."""
+    config: dict[str, object] = {"type": "dict" if resource.single else "list"}
+    config["options"] = argument_spec(resource.options)
+    if not resource.single:
+        config["elements"] = "dict"
+    return config
+
+
+def items_of(resource: Resource, config: list[Item] | Item | None) -> list[Item]:
+    """Return the items of a config that has been validated, which may be none at all."""
+    if isinstance(config, list):
+        return list(config)
+    return [config or {}] if resource.single else []
+
+
 class ResourceAction(FabricAction):
     """The action of a resource module."""
 
@@ -133,12 +153,8 @@ class ResourceAction(FabricAction):
 
     def _spec(self) -> Spec:
         resource = self.resource
-        config: dict[str, object] = {"type": "dict" if resource.single else "list"}
-        config["options"] = argument_spec(resource.options)
-        if not resource.single:
-            config["elements"] = "dict"
         return {
-            "config": config,
+            "config": config_spec(resource),
             "state": {"type": "str", "choices": list(resource.states), "default": resource.states[0]},
             "reboot": {"type": "bool", "default": False},
             "reboot_timeout": {"type": "int", "default": 1800},
@@ -150,9 +166,8 @@ class ResourceAction(FabricAction):
         result: dict[str, Any] = super().run(tmp, task_vars)
         task_vars = task_vars or {}
         parameters = self.fabric_validate(self._spec())
-        given = parameters["config"] or ({} if self.resource.single else [])
-        config: list[Item] = list(given) if isinstance(given, list) else [given]
-        if not given and parameters["state"] not in ("gathered", "overridden"):
+        config = items_of(self.resource, parameters["config"])
+        if not parameters["config"] and parameters["state"] not in ("gathered", "overridden"):
             raise AnsibleActionFail(f"config is needed with state {parameters['state']}")
         check_mode = bool(self._task.check_mode)
         ahead = check_mode or parameters["state"] in ("deleted", "rendered")
@@ -183,7 +198,7 @@ class ResourceAction(FabricAction):
         return {**result, **self._result(request, report)}
 
     def _result(self, request: Request, report: Report) -> dict[str, Any]:
-        shown = _single if self.resource.single else list
+        shown = shown_by(self.resource)
         if request.state == "gathered":
             return {"changed": False, "gathered": shown(report.before), "warnings": list(report.warnings)}
         if request.state == "rendered":
@@ -201,12 +216,29 @@ class ResourceAction(FabricAction):
         return result
 
 
+def shown_by(resource: Resource) -> Callable[[list[dict[str, object]]], object]:
+    """Return what shows the items of a resource to users."""
+    return _single if resource.single else list
+
+
 def _single(items: list[dict[str, object]]) -> dict[str, object]:
     return items[0] if items else {}
 
 
 def _text(value: object) -> str:
     return json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n"
+
+
+def described(problem: Problem) -> dict[str, str]:
+    """Return a problem as users see it in a result."""
+    return {
+        "id": problem.kind.id,
+        "owner": problem.kind.owner.value,
+        "thing": problem.thing,
+        "what": problem.kind.title,
+        "detail": problem.detail,
+        "next_step": problem.kind.next_step,
+    }
 
 
 def _is_lost(error: AnsibleError | OSError) -> bool:
@@ -216,18 +248,7 @@ def _is_lost(error: AnsibleError | OSError) -> bool:
 
 def failure_result(error: FabricError) -> dict[str, Any]:
     """Return problems as the part of a task's result that says why it failed."""
-    problems = [
-        {
-            "id": problem.kind.id,
-            "owner": problem.kind.owner.value,
-            "thing": problem.thing,
-            "what": problem.kind.title,
-            "detail": problem.detail,
-            "next_step": problem.kind.next_step,
-        }
-        for problem in error.problems
-    ]
-    result = {"msg": str(error), "problems": problems}
+    result = {"msg": str(error), "problems": [described(problem) for problem in error.problems]}
     if any(problem.kind is UNREACHABLE for problem in error.problems):
         # Such a host is out of the rest of the run, or not, as `ignore_unreachable` says.
         return {**result, "failed": False, "unreachable": True}

@@ -173,7 +173,7 @@ def _mapping(entry: Mapping[object, object], name: str) -> Mapping[object, objec
     return value
 
 
-def _accepts(call: Call, error: str) -> bool:
+def accepts(call: Call, error: str) -> bool:
     """Whether an error is an answer, as the module tells it: -in of PowerShell ignores case."""
     accepted = {name.casefold() for name in call.accept}
     return not accepted.isdisjoint({ANY_ERROR, error.casefold(), error.partition(",")[0].casefold()})
@@ -189,7 +189,7 @@ def _error(entry: Mapping[object, object], call: Call) -> CallError | None:
         message=str(raised.get("message", "")),
         accepted=entry.get("accepted") is True,
     )
-    if error.accepted and not _accepts(call, error.id):
+    if error.accepted and not accepts(call, error.id):
         message = f"{call.cmdlet} failed, and that is said to be an answer"
         raise AnswerError(message)
     return error
