@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A fabric is rolled out through invoke_cmdlets.ps1 and PowerShell's binder; every answer is what the lab would say."""
+"""A fabric is rolled out through invoke_cmdlets.ps1 and PowerShell's binder; it ends as with the lab's own reading."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from ansible_collections.guarded.fabric.lab.cmdlets.registry import CMDLETS
 from ansible_collections.guarded.fabric.lab.world import tpm
 from ansible_collections.guarded.fabric.tests.powershell.second_path import SecondPath, TwinReader, differences
 from ansible_collections.guarded.fabric.tests.powershell.shell import MISSING, find_pwsh
+from ansible_collections.guarded.fabric.tests.powershell.worlds import world_differences
 from ansible_collections.guarded.fabric.tests.unit.engine.conftest import pfx_files
-from ansible_collections.guarded.fabric.tests.unit.engine.lab_driver import lab
+from ansible_collections.guarded.fabric.tests.unit.engine.lab_driver import Lab, beats, lab
 from ansible_collections.guarded.fabric.tests.unit.resources import rollout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ansible_collections.guarded.fabric.lab.world.model import World
     from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import File
+    from ansible_collections.guarded.fabric.tests.powershell.shell import LanguageMode
 
 __all__ = ["pfx_files"]
 
@@ -34,19 +37,43 @@ def second_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondPath
         yield path
 
 
-def test_a_rollout_is_the_same_on_both_paths(
-    second_path: SecondPath, pfx_files: dict[str, File], tmp_path: Path
-) -> None:
-    made = lab(rollout.TOPOLOGY, [tpm.new_rsa_key() for _ in range(8)])
-    twin = TwinReader(made.world, made.clock, path=second_path)
-    made.reader = twin
-    operator = rollout.Operator(made, tmp_path)
+@pytest.fixture(scope="module")
+def fabric() -> Lab:
+    """Make a lab before any rollout: the same machines, TPMs and accounts for all of them."""
+    return lab(rollout.TOPOLOGY, [tpm.new_rsa_key() for _ in range(8)])
+
+
+def roll_out(operator: rollout.Operator, pfx_files: dict[str, File]) -> World:
+    operator.exchange.mkdir()
     rollout.build_hgs(operator, pfx_files)
     for stage in rollout.STAGES:
         stage(operator)
+    return operator.lab.world
+
+
+# Constrained is the mode in which it has to work: there every task is checked, run and run again.
+@pytest.mark.parametrize("way", [("ConstrainedLanguage", beats), ("FullLanguage", Lab.run)], ids=lambda way: way[0])
+def test_a_rollout_ends_in_the_same_world_on_both_paths(
+    second_path: SecondPath,
+    fabric: Lab,
+    pfx_files: dict[str, File],
+    tmp_path: Path,
+    way: tuple[LanguageMode, rollout.CarryOut],
+) -> None:
+    mode, carry_out = way
+    ours = roll_out(rollout.Operator(fabric.copy(), tmp_path / "ours", carry_out), pfx_files)
+
+    made = fabric.copy()
+    twin = TwinReader(made.world, made.clock, path=second_path, mode=mode)
+    made.reader = twin
+    theirs = roll_out(rollout.Operator(made, tmp_path / "theirs", carry_out), pfx_files)
+
     assert twin.differences == []
+    assert world_differences(ours, theirs) == []
+    assert world_differences(fabric.world, theirs) != []
+    assert twin.language_modes == {mode}
     assert set(twin.statistics.calls) <= {cmdlet.name for cmdlet in CMDLETS.values()}
-    states = Counter(vm.state for machine in made.world.machines.values() for vm in machine.virtual_machines.values())
+    states = Counter(vm.state for machine in theirs.machines.values() for vm in machine.virtual_machines.values())
     assert states == {"Running": 2}
     assert not list(second_path.temporary.glob("guarded-fabric-*"))
 

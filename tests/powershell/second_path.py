@@ -17,7 +17,6 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -35,7 +34,7 @@ from ansible_collections.guarded.fabric.lab.cmdlets.registry import (
 )
 from ansible_collections.guarded.fabric.lab.output_values import pipeline
 from ansible_collections.guarded.fabric.lab.reading import Reader, User
-from ansible_collections.guarded.fabric.lab.world import files
+from ansible_collections.guarded.fabric.lab.world import file_times, files
 from ansible_collections.guarded.fabric.lab.world.clock import Clock
 from ansible_collections.guarded.fabric.lab.world.model import Machine, World
 
@@ -67,6 +66,7 @@ class Forwarder:
     drive: Path
     temporary: Path
     _objects: list[PSObject] = field(default_factory=list)
+    _uploaded: list[str] = field(default_factory=list)
 
     def play(self, request: Mapping[str, Any]) -> dict[str, object]:
         """Run a cmdlet that PowerShell has bound."""
@@ -136,7 +136,16 @@ class Forwarder:
         """Bring a temporary file of the batch to the machine, where the cmdlet will look for it."""
         there = rf"C:\Windows\Temp\{path.parent.name}\{path.name}"
         files.write(self.machine, there, path.read_bytes())
+        file_times.stamp(self.machine, there, self.clock.now())
+        self._uploaded.append(there)
         return there
+
+    def close(self) -> None:
+        """Remove the temporary files of the batch from the machine, as invoke_cmdlets.ps1 does from where it runs."""
+        for path in self._uploaded:
+            self.machine.files.pop(files.key(path), None)
+            self.machine.file_times.pop(files.key(path), None)
+        self._uploaded.clear()
 
     def _download(self, path: str) -> None:
         """Bring a file of the machine to where PowerShell's drive C is."""
@@ -220,6 +229,7 @@ class SecondPath(AbstractContextManager["SecondPath"]):
         modules = [_LAB, self._stubs(forwarder.machine, {call["cmdlet"] for call in calls})]
         stubbed = [{**call, "cmdlet": _stub_name(call["cmdlet"])} for call in calls]
         answer = self._shell.invoke(stubbed, language_mode=language_mode, modules=modules, check_mode=check_mode)
+        forwarder.close()
         if self._faults:
             raise self._faults.pop()
         return answer
@@ -286,13 +296,13 @@ def _alike(ours: object, theirs: object) -> bool:
 class TwinReader(Reader):
     """Runs each batch on two copies of one world: by the lab's own reading, and in PowerShell, whose answer counts.
 
-    PowerShell runs one batch in full language mode and the next one constrained. `differences` are those of the
-    answers.
+    `differences` are those of the answers, `language_modes` what PowerShell says that its batches ran in.
     """
 
     path: SecondPath
+    mode: LanguageMode
     differences: list[str] = field(default_factory=list)
-    modes: Iterator[LanguageMode] = field(default_factory=lambda: cycle(("FullLanguage", "ConstrainedLanguage")))
+    language_modes: set[str] = field(default_factory=set)
 
     def run(
         self, machine: Machine, user: User, arguments: Mapping[str, object], *, check_mode: bool
@@ -302,6 +312,7 @@ class TwinReader(Reader):
         reader = Reader(twin, self.clock, self.statistics)
         expected = reader.run(twin.machines[machine.name], user, arguments, check_mode=check_mode)
         forwarder = Forwarder(self.world, self.clock, machine, user, self.path.drive, self.path.temporary)
-        answer = self.path.run(forwarder, arguments, next(self.modes), check_mode=check_mode)
+        answer = self.path.run(forwarder, arguments, self.mode, check_mode=check_mode)
+        self.language_modes.add(answer["language_mode"])
         self.differences.extend(f"{machine.name}: {text}" for text in differences(expected, answer))
         return answer

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Protocol, Unpack
 
 from ansible_collections.guarded.fabric.plugins.plugin_utils import artifact_kinds as kinds
 from ansible_collections.guarded.fabric.plugins.plugin_utils.approval import judge
@@ -53,18 +53,28 @@ trusted_tpm_vendors: false
 """
 
 
+class CarryOut(Protocol):
+    """How often a task is run, and what is looked at."""
+
+    def __call__(
+        self, lab: Lab, machine: str, resource: Resource, config: Sequence[Item], /, **options: Unpack[RunOptions]
+    ) -> Report:
+        """Run it."""
+
+
 class Operator:
     """Does with the lab what the roles do."""
 
-    def __init__(self, fabric: Lab, exchange: Path) -> None:
+    def __init__(self, fabric: Lab, exchange: Path, carry_out: CarryOut = beats) -> None:
         self.lab = fabric
         self.exchange = exchange
+        self.carry_out = carry_out
 
     def load(self, resource: Resource, config: list[Item]) -> list[Item]:
         return with_files(resource.options, config, str, ahead=False)
 
     def do(self, machine: str, resource: Resource, *config: Item, **options: Unpack[RunOptions]) -> Report:
-        return beats(self.lab, machine, resource, self.load(resource, list(config)), **options)
+        return self.carry_out(self.lab, machine, resource, self.load(resource, list(config)), **options)
 
     def path(self, kind: ArtifactKind, name: str) -> str:
         return str(self.exchange / kind.folder / (name + kind.suffix))
@@ -91,7 +101,7 @@ def build_hgs(operator: Operator, pfx_files: dict[str, File]) -> None:
         "domain_username": "hgs\\Administrator",
         "domain_password": "Guardian-1",
     }
-    assert beats(operator.lab, "hgs01", hgs_server.RESOURCE, [first]).changed
+    assert operator.carry_out(operator.lab, "hgs01", hgs_server.RESOURCE, [first]).changed
     assert operator.do("hgs02", dns_client.RESOURCE, {"server_addresses": [address]}).changed
     assert operator.do("hgs02", hgs_server.RESOURCE, further).changed
     vendor = operator.exchange / "vendor.cer"
