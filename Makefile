@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo lab lint types unit derived changelog lock clean
+.PHONY: help setup test demo lab lint types unit fuzz derived changelog lock clean
 
 # Nothing of a run is left in, or read from, the user's own ~/.ansible.
 export ANSIBLE_HOME := $(CURDIR)/.build/ansible-home
@@ -25,6 +25,9 @@ types: setup  ## mypy only
 
 unit: setup  ## unit tests only
 	@.venv/bin/pytest -q -n 2
+
+fuzz: setup  ## give each parser 100,000 mutated inputs (COUNT=..., TARGETS="tcg_log sipa")
+	@PYTHONPATH=.build .venv/bin/python -m ansible_collections.guarded.fabric.tests.fuzz $(if $(COUNT),--count $(COUNT)) $(TARGETS)
 
 demo: setup  ## roll out a whole guarded fabric on the embedded lab
 	@PYTHONPATH=.build .venv/bin/python -m ansible_collections.guarded.fabric.demo
