@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .control_client import ControlError, NotRunningError, ask
-from .directory import CONNECTIONS, Directory, LifetimeError, Options, topology_of
+from .directory import CONNECTIONS, Directory, LifetimeError, Options, topology_of, topology_to_run
 from .topology import TopologyError, text
 
 if TYPE_CHECKING:
@@ -52,6 +52,11 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--topology", help="name of a built-in topology (default, small) or a file")
     up.add_argument(
         "--network", help="part of 127.0.0.0/8 for its addresses, so that several labs can run side by side"
+    )
+    up.add_argument(
+        "--listen-beyond-loopback",
+        action="store_true",
+        help="allow a network that others can reach: they can try its passwords and load this computer",
     )
     up.add_argument("--time-scale", type=float, help="seconds that pass in the lab in one real second")
     up.add_argument(
@@ -138,12 +143,12 @@ def _up(options: argparse.Namespace) -> None:
 
 
 def _options(given: argparse.Namespace) -> Options:
-    return Options(given.topology, given.network, given.time_scale, given.connection)
+    return Options(given.topology, given.network, given.time_scale, given.connection, given.listen_beyond_loopback)
 
 
 def _detach(directory: Directory, options: argparse.Namespace) -> None:
     """Start a lab in a session of its own, so that a Ctrl-C here does not reach it, and wait until it is ready."""
-    topology_of(directory, _options(options))
+    topology_to_run(directory, _options(options))
     with directory.held():
         pass
     command = [sys.executable, "-m", __package__ or "", "--state", str(directory.path), "up"]
@@ -151,6 +156,8 @@ def _detach(directory: Directory, options: argparse.Namespace) -> None:
     for name in ("topology", "network", "time_scale"):
         if getattr(options, name) is not None:
             command += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
+    if options.listen_beyond_loopback:
+        command.append("--listen-beyond-loopback")
     with directory.log.open("w", encoding="utf-8") as log:
         process = subprocess.Popen(  # noqa: S603 - this program itself
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True

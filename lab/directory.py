@@ -103,6 +103,7 @@ class Options:
     network: str | None = None
     time_scale: float | None = None
     connection: str = "winrm"
+    listen_beyond_loopback: bool = False
 
 
 def read_topology(wanted: str) -> Topology:
@@ -128,4 +129,15 @@ def topology_of(directory: Directory, options: Options) -> Topology:
         wanted = topology.with_network(wanted, options.network)
     if current not in (None, wanted):
         raise LifetimeError(f"{directory.path} holds a lab of another topology; `reset` it first")
+    return wanted
+
+
+def topology_to_run(directory: Directory, options: Options) -> Topology:
+    """Return `topology_of`; LifetimeError also where others could reach it and nobody said that they may."""
+    wanted = topology_of(directory, options)
+    if not wanted.is_on_loopback() and not options.listen_beyond_loopback:
+        raise LifetimeError(
+            f"others can reach {wanted.network}, which is not within 127.0.0.0/8; if they may, say so with "
+            "--listen-beyond-loopback"
+        )
     return wanted

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from . import inventory, topology, whole_files
-from .directory import LifetimeError, topology_of
+from .directory import LifetimeError, topology_to_run
 from .loading import load_everything
 from .server import LabServer
 from .wire import certificates
@@ -78,7 +78,7 @@ def run(directory: Directory, options: Options, tell: Callable[[str], None]) -> 
 
 
 def _run(directory: Directory, options: Options, store: Store, tell: Callable[[str], None]) -> None:
-    wanted = topology_of(directory, options)
+    wanted = topology_to_run(directory, options)
     passwords = _passwords(directory)
     now = datetime.now(UTC)
     clock = Clock(store.world_time(now), options.time_scale or wanted.time_scale)

@@ -68,7 +68,7 @@ class VirtualMachines:
 
 @dataclass(frozen=True)
 class Topology:
-    """A lab. `network` is the part of 127.0.0.0/8 for its addresses; `time_scale`: world seconds per real second."""
+    """A lab. `network` is where its addresses are (IPv4); `time_scale`: world seconds per real second."""
 
     machines: tuple[Group, ...]
     hardware: tuple[Hardware, ...] = ()
@@ -83,8 +83,12 @@ class Topology:
 
     def addresses(self) -> list[str]:
         """Return addresses in order without the first ten: one per machine, and some for those that come later."""
-        hosts = ipaddress.ip_network(self.network).hosts()
+        hosts = ipaddress.IPv4Network(self.network).hosts()
         return [str(next(hosts)) for _ in range(_RESERVED + self.size() + _SPARE)][_RESERVED:]
+
+    def is_on_loopback(self) -> bool:
+        """Say if nobody but this computer can reach its addresses."""
+        return ipaddress.IPv4Network(self.network).is_loopback
 
     def names(self) -> set[str]:
         """Return the names of all machines."""
@@ -156,11 +160,9 @@ def _check(topology: Topology, where: str) -> None:
 
 def _check_network(topology: Topology, where: str) -> None:
     try:
-        network = ipaddress.ip_network(topology.network)
+        network = ipaddress.IPv4Network(topology.network)
     except ValueError as error:
         raise TopologyError(f"{where}: network: {error}") from error
-    if not network.is_loopback:
-        raise TopologyError(f"{where}: network: {topology.network} is not within 127.0.0.0/8")
     if network.num_addresses < _RESERVED + topology.size() + _SPARE + 2:
         raise TopologyError(f"{where}: network: {topology.network} is too small for {topology.size()} machines")
 

@@ -217,3 +217,20 @@ def test_an_address_that_is_taken_is_named(lab: Lab) -> None:
         done = lab.tell("up", "--detach", "--topology", str(lab.directory / "mine.yml"))
     assert done.returncode == 1
     assert f"{first}:25986" in done.stderr
+
+
+@pytest.mark.parametrize("detach", [("--detach",), ()])
+def test_others_can_reach_a_lab_only_where_that_is_said(lab: Lab, detach: tuple[str, ...]) -> None:
+    lab.network = "192.0.2.0/24"  # RFC 5737: for documentation, and so no address of this computer
+    lab.write(TOPOLOGY)
+    up = ("up", *detach, "--topology", str(lab.directory / "mine.yml"))
+    refused = lab.tell(*up)
+    assert refused.returncode == 1
+    assert "others can reach 192.0.2.0/24" in refused.stderr
+    assert "--listen-beyond-loopback" in refused.stderr
+    allowed = lab.tell(*up, "--listen-beyond-loopback")
+    assert allowed.returncode == 1
+    assert "hgs01: 192.0.2.11:25986" in allowed.stderr
+    assert "annot assign requested address" in allowed.stderr
+    again = lab.tell("up", *detach)
+    assert "others can reach 192.0.2.0/24" in again.stderr

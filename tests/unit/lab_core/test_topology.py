@@ -47,7 +47,7 @@ def test_the_default_is_a_whole_fabric() -> None:
         ("machines: [{kind: host, name: h, hardware: X}]", "no hardware is called 'X'"),
         ("machines: [{kind: guest, name: g}]", "guests come with"),
         (SMALLEST + "\nvirtual_machines: [{count: 1}]", "need a host"),
-        (SMALLEST + "\nnetwork: 10.0.0.0/8", "not within 127"),
+        (SMALLEST + "\nnetwork: 'fd00::/64'", "Expected 4 octets"),
         (SMALLEST + "\nnetwork: 127.0.0.0/28", "too small"),
         (SMALLEST + "\nnetwork: nonsense", "network"),
         (SMALLEST + "\ntime_scale: 0", "positive"),
