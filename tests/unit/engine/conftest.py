@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from functools import cache
+from types import SimpleNamespace
+
 import pytest
 from ansible_collections.guarded.fabric.lab.world import certificates, tpm
+from ansible_collections.guarded.fabric.plugins.plugin_utils import pfx
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import File
 from ansible_collections.guarded.fabric.tests.unit.resources.rollout import Stages
 from cryptography import x509
@@ -27,6 +31,15 @@ def pfx_files() -> dict[str, File]:
         )
         files[name] = File(data, f"{name}.pfx")
     return files
+
+
+_open_once = cache(pkcs12.load_key_and_certificates)
+
+
+@pytest.fixture
+def opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare a test that opens PFX files hundreds of times the check of their keys: a tenth of a second each."""
+    monkeypatch.setattr(pfx, "pkcs12", SimpleNamespace(load_key_and_certificates=_open_once))
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from .switches import Options
 
+pytestmark = pytest.mark.usefixtures("opened_once")
 MANY = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
 SECRET = 'Cänary\'s "own" \\ 1aA'
@@ -168,11 +169,8 @@ def secrets_of(item: Item) -> dict[str, str]:
 
 
 def recording(item: Item, machine: str, state: str = "merged") -> Recording:
-    # Once: to open a PFX file takes its time.
-    prepared = hgs_server.RESOURCE.prepare([item])
-    quick = replace(hgs_server.RESOURCE, prepare=lambda _config: prepared)
     request = Request(state, [item], machine, reboot=True, settle_seconds=60)
-    return Recording(lambda: reconcile(quick, request))
+    return Recording(lambda: reconcile(hgs_server.RESOURCE, request))
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ for no answer makes it stop, and nothing is sent any more.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Item, Resource
     from ansible_collections.guarded.fabric.tests.unit.resources.rollout import Operator, Stages
 
+pytestmark = pytest.mark.usefixtures("opened_once")
 MANY = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 FEW = settings(MANY, max_examples=30)
 WHEN = "2026-11-24T19:00:00Z"
@@ -117,10 +117,7 @@ class Recordings:
         self, resource: Resource, operator: Operator, machine: str, state: str, config: Sequence[Item]
     ) -> Recording:
         request = Request(state=state, config=config, thing=machine, reboot=True, settle_seconds=60)
-        # Once: to open a PFX file takes its time.
-        prepared = resource.prepare(config)
-        quick = replace(resource, prepare=lambda _config: prepared)
-        return Recording(lambda: reconcile(quick, request)).record(operator.lab, machine)
+        return Recording(lambda: reconcile(resource, request)).record(operator.lab, machine)
 
     def _captured(self, capture: Capture, stage: str, machine: str, config: Item) -> Recording:
         count = iter(range(10**6))
