@@ -21,6 +21,7 @@ from .directory import LifetimeError, topology_to_run
 from .loading import load_everything
 from .server import LabServer
 from .wire import certificates
+from .wire.http import Capacity
 from .world.clock import Clock
 from .world.factory import Passwords, make_world
 from .world.store import Store, StoreError
@@ -33,6 +34,12 @@ if TYPE_CHECKING:
     from .world.model import World
 
 _PASSWORD_LENGTH: Final = 20
+_NODE_LISTENERS: Final = 2
+"""Of an HGS node: WinRM and the service."""
+_OTHER_FILES: Final = 100
+"""The state, the log, machines that come later, and some to spare."""
+_FEWEST_CONNECTIONS: Final = 100
+"""With fewer, a run of Ansible with many forks would meet closed doors."""
 
 
 def _new_password() -> str:
@@ -68,7 +75,6 @@ def run(directory: Directory, options: Options, tell: Callable[[str], None]) -> 
     Raises LifetimeError, TopologyError.
     """
     load_everything()
-    _allow_many_connections()
     with directory.held():
         try:
             with closing(Store(directory.world)) as store:
@@ -97,14 +103,25 @@ def _run(directory: Directory, options: Options, store: Store, tell: Callable[[s
         inventory.write(directory.inventory, content, passwords)
 
     write_inventory()
-    server = LabServer(world, clock, store, wanted, directory.path, certificate.context(), write_inventory)
+    capacity = _capacity(world)
+    server = LabServer(world, clock, store, wanted, directory.path, certificate.context(), write_inventory, capacity)
     asyncio.run(_serve(server, lambda: tell(f"{len(world.machines)} machines are ready")))
 
 
-def _allow_many_connections() -> None:
-    """Raise the limit of open files, which every listener and connection is one of, as far as this user may."""
+def _capacity(world: World) -> Capacity:
+    """Raise the limit of open files as far as this user may, and leave to clients what the listeners do not need.
+
+    Raises LifetimeError where that is next to nothing.
+    """
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    listeners = sum(_NODE_LISTENERS if machine.kind == "hgs" else 1 for machine in world.machines.values())
+    needed = listeners + _OTHER_FILES + _FEWEST_CONNECTIONS
+    if hard < needed:
+        raise LifetimeError(
+            f"{len(world.machines)} machines need {needed} open files, and this user may have {hard} (`ulimit -Hn`)"
+        )
+    return Capacity(min(Capacity.connections, hard - listeners - _OTHER_FILES))
 
 
 async def _serve(server: LabServer, ready: Callable[[], None]) -> None:

@@ -19,7 +19,7 @@ from .reading import Reader
 from .service import routes
 from .topology import Topology
 from .wire.endpoint import Endpoint
-from .wire.http import Handler, HttpListener, HttpRequest, HttpResponse
+from .wire.http import Capacity, Handler, HttpListener, HttpRequest, HttpResponse
 from .wire.ntlm import CredentialFile
 from .world import hgs_clusters, power, reach, restarts
 from .world.clock import Clock
@@ -60,6 +60,7 @@ class LabServer:
     directory: Path
     tls: ssl.SSLContext
     machines_changed: Callable[[], None]
+    capacity: Capacity
     reader: Reader = field(init=False)
     _listeners: dict[str, _Listeners] = field(default_factory=dict, init=False)
     _stopped: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -100,8 +101,10 @@ class LabServer:
         for machine in new:
             host = Host(self.reader, machine, module, self._changed)
             self._listeners[machine.name] = _Listeners(
-                Endpoint(host, machine.address, self.topology.winrm_port, credentials, self.tls),
-                HttpListener(machine.address, self.topology.http_port, self._http(machine)),
+                Endpoint(
+                    host, machine.address, self.topology.winrm_port, credentials, self.tls, capacity=self.capacity
+                ),
+                HttpListener(machine.address, self.topology.http_port, self._http(machine), capacity=self.capacity),
             )
         if new:
             self.machines_changed()

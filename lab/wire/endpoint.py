@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from .auth import Authenticator
-from .http import Handler, HttpListener, HttpRequest, HttpResponse, Limits
+from .http import Capacity, Handler, HttpListener, HttpRequest, HttpResponse, Limits
 from .ntlm import CredentialFile
 from .target import Target
 from .wsman import Quotas, WsManService
@@ -28,13 +28,16 @@ class Endpoint:
     tls: ssl.SSLContext | None = None
     limits: Limits = field(default_factory=Limits)
     quotas: Quotas = field(default_factory=Quotas)
+    capacity: Capacity = field(default_factory=Capacity)
     _service: WsManService = field(init=False)
     _listener: HttpListener = field(init=False)
 
     def __post_init__(self) -> None:
         """Put the layers together."""
         self._service = WsManService(self.target, self.quotas)
-        self._listener = HttpListener(self.address, self.port, self._new_connection, self.tls, self.limits)
+        self._listener = HttpListener(
+            self.address, self.port, self._new_connection, self.tls, self.limits, self.capacity
+        )
 
     async def come_up(self) -> None:
         """Listen. Raises OSError where the address or port cannot be had."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -58,16 +59,11 @@ class Lab:
         """Write the topology file."""
         (self.directory / "mine.yml").write_text(topology.replace("NETWORK", self.network), encoding="utf-8")
 
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "ansible_collections.guarded.fabric.lab", "--state", str(self.state), *arguments]
+
     def tell(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [
-            sys.executable,
-            "-m",
-            "ansible_collections.guarded.fabric.lab",
-            "--state",
-            str(self.state),
-            *arguments,
-        ]
-        return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+        return subprocess.run(self.command(*arguments), check=False, capture_output=True, text=True, timeout=120)
 
     def up(self) -> None:
         done = self.tell("up", "--detach", "--topology", str(self.directory / "mine.yml"))
@@ -234,3 +230,10 @@ def test_others_can_reach_a_lab_only_where_that_is_said(lab: Lab, detach: tuple[
     assert "annot assign requested address" in allowed.stderr
     again = lab.tell("up", *detach)
     assert "others can reach 192.0.2.0/24" in again.stderr
+
+
+def test_too_few_open_files_are_said_before_anything_listens(lab: Lab) -> None:
+    command = f"ulimit -n 120 && exec {shlex.join(lab.command('up', '--topology', str(lab.directory / 'mine.yml')))}"
+    done = subprocess.run(["bash", "-c", command], check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "3 machines need 204 open files, and this user may have 120 (`ulimit -Hn`)" in done.stderr
