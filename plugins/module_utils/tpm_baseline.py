@@ -16,6 +16,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from ansible_collections.guarded.fabric.plugins.module_utils import sipa, tcg_log, uefi
@@ -39,24 +40,65 @@ _ABSENT: Final = "not measured"
 _WINDOWS_PCR: Final = 13
 """Where Windows measures its configuration."""
 
-_VARIABLE_CAUSES: Final[Mapping[str, str]] = {
-    "SecureBoot": "Secure Boot was switched on or off in the firmware settings",
-    "PK": "the platform key was replaced, or Secure Boot was reset to its factory state",
-    "KEK": "a firmware update or Windows Update brought a new key exchange key, or Secure Boot keys were reset",
-    "db": "a firmware update or Windows Update added a signing authority, or somebody enrolled one",
-    "dbx": "Windows Update or a firmware update extended the list of boot programs that must not run",
+
+class Topic(Enum):
+    """What a difference, or a reason why a log is no baseline, is about."""
+
+    SECURE_BOOT = "SecureBoot"
+    PLATFORM_KEY = "PK"
+    KEY_EXCHANGE_KEYS = "KEK"
+    ALLOWED = "db"
+    FORBIDDEN = "dbx"
+    OTHER_VARIABLE = "another variable"
+    AUTHORITY = "authority"
+    FIRMWARE_DEBUGGING = "firmware debugging"
+    DMA_PROTECTION = "DMA protection"
+    FIRMWARE_ACTION = "firmware action"
+    WINDOWS_DEBUGGING = "Windows debugging"
+    SECURE_BOOT_POLICY = "Secure Boot policy"
+    NOT_WINDOWS = "not Windows"
+    NOT_UEFI = "not UEFI"
+    RESUMED = "resumed"
+    INCOMPLETE = "incomplete"
+    CONTRADICTORY = "contradictory"
+    DAMAGED = "damaged"
+
+
+CAUSES: Final[Mapping[Topic, str]] = {
+    Topic.SECURE_BOOT: "Secure Boot was switched on or off in the firmware settings",
+    Topic.PLATFORM_KEY: "the platform key was replaced, or Secure Boot was reset to its factory state",
+    Topic.KEY_EXCHANGE_KEYS: (
+        "a firmware update or Windows Update brought a new key exchange key, or Secure Boot keys were reset"
+    ),
+    Topic.ALLOWED: "a firmware update or Windows Update added a signing authority, or somebody enrolled one",
+    Topic.FORBIDDEN: "Windows Update or a firmware update extended the list of boot programs that must not run",
+    Topic.OTHER_VARIABLE: "a firmware update or a changed firmware setting",
+    Topic.AUTHORITY: (
+        "another authority vouches for something that runs before Windows: an adapter with an option ROM was added or"
+        " removed, or an update brought a boot manager signed by a newer authority"
+    ),
+    Topic.FIRMWARE_DEBUGGING: "a firmware debugger was switched on or off in the firmware settings",
+    Topic.DMA_PROTECTION: "DMA protection (the IOMMU) was switched on or off in the firmware settings",
+    Topic.FIRMWARE_ACTION: "a firmware update or a changed firmware setting",
+    Topic.WINDOWS_DEBUGGING: "debugging was switched on or off with bcdedit",
+    Topic.SECURE_BOOT_POLICY: "a Windows update brought a newer Secure Boot policy, or a custom one was deployed",
+    Topic.NOT_WINDOWS: "the log was captured from another system, or its end was lost",
+    Topic.NOT_UEFI: "the machine starts in legacy BIOS mode",
+    Topic.RESUMED: "the machine was hibernated, or shut down with fast startup on, instead of restarted",
+    Topic.INCOMPLETE: "the log was cut off when it was copied, or captured while Windows was still starting",
+    Topic.CONTRADICTORY: "the log was edited, or firmware logs something else than it measures",
+    Topic.DAMAGED: "the log was damaged when it was copied, or edited",
 }
-_ACTION_CAUSES: Final[Mapping[str, str]] = {
-    UEFI_DEBUG_MODE: "a firmware debugger was switched on or off in the firmware settings",
-    DMA_PROTECTION_DISABLED: "DMA protection (the IOMMU) was switched on or off in the firmware settings",
+"""What usually is behind each. Which PCR tells of what: TCG PC Client Platform Firmware Profile, "PCR Usage". What
+changes the Secure Boot variables: WSD guarded-fabric-troubleshoot-hosts; UEFI Specification, "Firmware/OS Key Exchange"
+(KEK, db and dbx are updated by the operating system, PK by the platform's owner). Fast startup resumes (WSD
+guarded-fabric-manage-hgs, Hgs_FullBoot)."""
+
+_VARIABLES: Final = {
+    topic.value: topic
+    for topic in (Topic.SECURE_BOOT, Topic.PLATFORM_KEY, Topic.KEY_EXCHANGE_KEYS, Topic.ALLOWED, Topic.FORBIDDEN)
 }
-_OTHER_FIRMWARE_CAUSE: Final = "a firmware update or a changed firmware setting"
-_AUTHORITY_CAUSE: Final = (
-    "another authority vouches for something that runs before Windows: an adapter with an option ROM was added or"
-    " removed, or an update brought a boot manager signed by a newer authority"
-)
-_DEBUG_CAUSE: Final = "debugging was switched on or off with bcdedit"
-_POLICY_CAUSE: Final = "a Windows update brought a newer Secure Boot policy, or a custom one was deployed"
+_ACTIONS: Final = {UEFI_DEBUG_MODE: Topic.FIRMWARE_DEBUGGING, DMA_PROTECTION_DISABLED: Topic.DMA_PROTECTION}
 
 
 @dataclass(frozen=True)
@@ -85,14 +127,27 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that differs: where it is measured, both values in words, and what usually changes it."""
+    """One thing that differs: where it is measured, both values in words, and what it is about."""
 
+    topic: Topic
     element: str
     pcr: int
     event: str
     old: str
     new: str
-    usual_cause: str
+
+    @property
+    def usual_cause(self) -> str:
+        """What usually changes it."""
+        return CAUSES[self.topic]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a log is no baseline."""
+
+    topic: Topic
+    text: str
 
 
 def baseline(log: EventLog) -> Baseline:
@@ -139,32 +194,41 @@ def differences(old: Baseline, new: Baseline) -> tuple[Difference, ...]:
 
 def why_not(log: EventLog) -> tuple[str, ...]:
     """Say why a log is no usable baseline; empty if it is one."""
+    return tuple(reason.text for reason in reasons_against(log))
+
+
+def reasons_against(log: EventLog) -> tuple[Reason, ...]:
+    """Return why a log is no usable baseline; empty if it is one."""
     bank = sipa.bank(log)
     if bank is None:
-        return ("the log holds no measurements of Windows: it is of another system, or its end is missing",)
+        text = "the log holds no measurements of Windows: it is of another system, or its end is missing"
+        return (Reason(Topic.NOT_WINDOWS, text),)
     try:
         facts = boot_facts(log)
-        reasons = [*_incomplete(log, facts), *contradictions(log, bank)]
+        reasons = [*_incomplete(log, facts)]
+        reasons += [Reason(Topic.CONTRADICTORY, text) for text in contradictions(log, bank)]
         found = baseline(log)
-        if not found.variables and not found.authorities:
-            reasons.append(
-                "no Secure Boot variable or authority is measured into PCR 7: the machine did not start by UEFI"
-            )
     except FormatError as error:
-        return (f"a measurement is damaged: {error}",)
+        return (Reason(Topic.DAMAGED, f"a measurement is damaged: {error}"),)
+    if not found.variables and not found.authorities:
+        text = "no Secure Boot variable or authority is measured into PCR 7: the machine did not start by UEFI"
+        reasons.append(Reason(Topic.NOT_UEFI, text))
     return tuple(reasons)
 
 
-def _incomplete(log: EventLog, facts: BootFacts) -> Iterator[str]:
+def _incomplete(log: EventLog, facts: BootFacts) -> Iterator[Reason]:
     if facts.full_boot is False:
-        yield (
+        text = (
             f"the machine resumed from hibernation (TransferControl {RESUME}), so most facts about Windows are not in"
             " the log: restart it and capture again"
         )
+        yield Reason(Topic.RESUMED, text)
     elif facts.kernel_debugging is None:
-        yield "Windows' kernel did not measure how it was started: the log is incomplete"
+        text = "Windows' kernel did not measure how it was started: the log is incomplete"
+        yield Reason(Topic.INCOMPLETE, text)
     if not sipa.is_closed(log):
-        yield "Windows' closing separators at PCR 12, 13 and 14 are missing: the log ends early"
+        text = "Windows' closing separators at PCR 12, 13 and 14 are missing: the log ends early"
+        yield Reason(Topic.INCOMPLETE, text)
 
 
 def contradictions(log: EventLog, bank: int) -> Iterator[str]:
@@ -232,12 +296,12 @@ def _variable_differences(old: Baseline, new: Baseline) -> Iterator[Difference]:
         before, after = old.variables.get(name), new.variables.get(name)
         if before != after:
             yield Difference(
+                topic=_VARIABLES.get(name, Topic.OTHER_VARIABLE),
                 element=f"variable {name}",
                 pcr=SECURE_BOOT_PCR,
                 event="EV_EFI_VARIABLE_DRIVER_CONFIG",
                 old=_content(name, before),
                 new=_content(name, after) + _change(name, before, after),
-                usual_cause=_VARIABLE_CAUSES.get(name, _OTHER_FIRMWARE_CAUSE),
             )
 
 
@@ -282,7 +346,8 @@ def _authority_differences(old: Baseline, new: Baseline) -> Iterator[Difference]
     def one(authority: Authority, before: str, after: str) -> Difference:
         entry = f"{uefi.describe(authority.signature)}, owner {authority.signature.owner}"
         element = f"UEFI launch authority in {authority.variable}: {entry}"
-        return Difference(element, SECURE_BOOT_PCR, "EV_EFI_VARIABLE_AUTHORITY", before, after, _AUTHORITY_CAUSE)
+        event = "EV_EFI_VARIABLE_AUTHORITY"
+        return Difference(Topic.AUTHORITY, element, SECURE_BOOT_PCR, event, before, after)
 
     for authority in sorted(old.authorities - new.authorities, key=repr):
         yield one(authority, "vouched for something that was started", _ABSENT)
@@ -293,8 +358,8 @@ def _authority_differences(old: Baseline, new: Baseline) -> Iterator[Difference]
 def _action_differences(old: Baseline, new: Baseline) -> Iterator[Difference]:
     for action in sorted(old.firmware_actions ^ new.firmware_actions):
         before, after = ("measured" if action in side.firmware_actions else _ABSENT for side in (old, new))
-        cause = _ACTION_CAUSES.get(action, _OTHER_FIRMWARE_CAUSE)
-        yield Difference(f"firmware action {action!r}", SECURE_BOOT_PCR, "EV_EFI_ACTION", before, after, cause)
+        topic = _ACTIONS.get(action, Topic.FIRMWARE_ACTION)
+        yield Difference(topic, f"firmware action {action!r}", SECURE_BOOT_PCR, "EV_EFI_ACTION", before, after)
 
 
 def _debug_differences(old: Baseline, new: Baseline) -> Iterator[Difference]:
@@ -306,13 +371,15 @@ def _debug_differences(old: Baseline, new: Baseline) -> Iterator[Difference]:
     words = {True: "on", False: "off", None: _ABSENT}
     for element, event, before, after in flags:
         if before != after:
-            yield Difference(element, _WINDOWS_PCR, event, words[before], words[after], _DEBUG_CAUSE)
+            topic = Topic.WINDOWS_DEBUGGING
+            yield Difference(topic, element, _WINDOWS_PCR, event, words[before], words[after])
 
 
 def _policy_differences(old: Baseline, new: Baseline) -> Iterator[Difference]:
     if old.secure_boot_policies != new.secure_boot_policies:
         before, after = (_policies(side.secure_boot_policies) for side in (old, new))
-        yield Difference("custom Secure Boot policy", _WINDOWS_PCR, "SbcpInfo", before, after, _POLICY_CAUSE)
+        topic = Topic.SECURE_BOOT_POLICY
+        yield Difference(topic, "custom Secure Boot policy", _WINDOWS_PCR, "SbcpInfo", before, after)
 
 
 def _policies(policies: frozenset[sipa.SecureBootPolicy]) -> str:
