@@ -21,9 +21,8 @@ from ansible_collections.guarded.fabric.plugins.module_utils import (
 )
 
 from .artifact_kinds import BY_FOLDER, CODE_INTEGRITY_POLICY, TPM_BASELINE
-from .capture import CANDIDATE
 from .certainty import certain
-from .exchange import ARTIFACT_MISSING, Approval, Artifact, ArtifactKind, approve, held, load, put, remove, tidy
+from .exchange import ARTIFACT_MISSING, CANDIDATE, Approval, Artifact, ArtifactKind, approve, held, load, put, remove, tidy
 from .problems import FabricError, Kind, Owner, Problem
 
 if TYPE_CHECKING:

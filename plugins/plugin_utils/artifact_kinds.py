@@ -76,7 +76,7 @@ def _protector(content: bytes) -> str:
     return _digest(owner, *guardians)
 
 
-PLATFORM_IDENTIFIER = ArtifactKind("platform-identifiers", ".xml", _identifier)
+PLATFORM_IDENTIFIER = ArtifactKind("platform-identifiers", ".xml", _identifier, unique=True)
 TPM_BASELINE = ArtifactKind("tpm-baselines", ".tcglog", _baseline)
 CODE_INTEGRITY_POLICY = ArtifactKind("ci-policies", ".p7b", _policy)
 BOOT_LOG = ArtifactKind("boot-logs", ".tcglog", _baseline)

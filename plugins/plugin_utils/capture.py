@@ -10,13 +10,27 @@ somebody did, as a candidate: what was approved never changes by being captured.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
 from .calls import Call, Results
-from .engine import Answer, Execute, Need, failure_of, results_of
-from .exchange import ARTIFACT_MISSING, Artifact, ArtifactKind, artifact_path, fingerprint, held, load, save, tidy
+from .disclosure import disclosure
+from .engine import MISLED, Answer, Execute, Need, failure_of, nonsense, results_of
+from .exchange import (
+    ARTIFACT_MISSING,
+    HELD_ALREADY,
+    Artifact,
+    ArtifactKind,
+    artifact_path,
+    candidate_path,
+    fingerprint,
+    held,
+    load,
+    other_holders,
+    save,
+    tidy,
+)
 from .problems import FabricError, Kind, Owner, Problem
 from .rendering import render
 from .resource import Item, Option
@@ -24,9 +38,6 @@ from .texts import check_texts
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-CANDIDATE = ".candidate"
-"""Between an artifact's name and its ending: captured, different from the one in use."""
 
 CAPTURE_FAILED = Kind(
     "GF-CAP-001",
@@ -123,16 +134,13 @@ def _file(captured: Captured, request: CaptureRequest, existing: Existing) -> Fi
         return _filed(captured, request, existing, print_)
     with held(path.parent):
         tidy(path, captured.kind)
-        tidy(_candidate(captured, request), captured.kind)
+        tidy(candidate_path(path, captured.kind), captured.kind)
         return _filed(captured, request, existing, print_)
 
 
-def _candidate(captured: Captured, request: CaptureRequest) -> Path:
-    return artifact_path(request.exchange, captured.kind, captured.name + CANDIDATE)
-
-
 def _filed(captured: Captured, request: CaptureRequest, existing: Existing, print_: str) -> Filed:
-    path, candidate = artifact_path(request.exchange, captured.kind, captured.name), _candidate(captured, request)
+    path = artifact_path(request.exchange, captured.kind, captured.name)
+    candidate = candidate_path(path, captured.kind)
     known = _existing(path, captured.kind)
     if known is not None and (captured.kind.folder, captured.name) not in existing:
         # Another run captured it at the same time. Who has read it already must not find another one in its place.
@@ -140,6 +148,8 @@ def _filed(captured: Captured, request: CaptureRequest, existing: Existing, prin
     for artifact in (known, _existing(candidate, captured.kind)):
         if artifact is not None and artifact.sidecar is not None and artifact.sidecar.fingerprint == print_:
             return Filed(artifact, captured.kind, Status.UNCHANGED)
+    if captured.kind.unique and (others := other_holders(path, captured.kind, print_)):
+        raise FabricError(Problem(HELD_ALREADY, f"what {request.thing} gave as {path.name}", ", ".join(others)))
     if known is None:
         target, status = path, Status.NEW
     elif known.sidecar is None or known.sidecar.approval is None:
@@ -164,7 +174,19 @@ def capturing(capture: Capture, request: CaptureRequest) -> Generator[Need, Answ
     """Capture, and file what was captured. One execution; a second one where something has to be made first.
 
     In check mode a machine that cannot be read yet is no failure: an earlier task of the same play may prepare it.
+    Raises FabricError.
     """
+    shown = disclosure(capture.options, [request.config])
+    try:
+        report = yield from _capturing(capture, request)
+    except FabricError as error:
+        raise error.reworded(shown.message) from None
+    except MISLED as error:
+        raise nonsense(error, request.thing).reworded(shown.message) from None
+    return replace(report, warnings=tuple(shown.message(line) for line in report.warnings))
+
+
+def _capturing(capture: Capture, request: CaptureRequest) -> Generator[Need, Answer, CaptureReport]:
     check_texts(capture.name, capture.options, [request.config])
     existing: dict[tuple[str, str], Artifact] = {}
     for kind, name in capture.targets(request.config):

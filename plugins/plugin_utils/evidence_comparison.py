@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from . import artifact_differences
 from .artifact_kinds import ACTIVE_POLICY, BOOT_LOG, BY_FOLDER, CODE_INTEGRITY_POLICY, TPM_BASELINE
-from .capture import CANDIDATE
-from .exchange import ARTIFACT_MISSING, Artifact, ArtifactKind, load
+from .exchange import ARTIFACT_MISSING, CANDIDATE, Artifact, ArtifactKind, load
 from .policy_names import content_name, parse
 from .problems import FabricError, Kind, Owner, Problem
 

@@ -23,6 +23,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from . import plain_files
 from .problems import FabricError, Kind, Owner, Problem
 
 MAXIMUM_SIZE = 8 * 1024 * 1024
@@ -32,13 +33,19 @@ LOCK = ".lock"
 PATIENCE_SECONDS = 60.0
 """How long a writer waits for another one; each needs a fraction of a second for an artifact."""
 _PAUSE_SECONDS = 0.02
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+LONGEST_SIDECAR = 64 * 1024
+"""Bytes. One is about half a KiB; the reason of an approval is text of its own length."""
+CANDIDATE = ".candidate"
+"""Between an artifact's name and its ending: captured, different from the one in use."""
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
+"""What Windows opens as a device, with whatever ending: the directory may be looked at from there."""
 
 NAME_UNSAFE = Kind(
     "GF-EXC-001",
     Owner.CONTROLLER,
     "is no name for a file in the exchange directory",
-    "use letters, digits, dots, hyphens and underscores, 100 at most, starting with a letter or digit",
+    f"use letters, digits, dots, hyphens and underscores, 100 at most, none of Windows' device names, no {CANDIDATE}",
 )
 ARTIFACT_MISSING = Kind(
     "GF-EXC-002",
@@ -82,6 +89,18 @@ FOLDER_HELD = Kind(
     "cannot be locked for writing",
     f"wait for the run that writes there, or let this user write to the folder and to the file {LOCK} in it",
 )
+NOT_PLAIN = Kind(
+    "GF-EXC-009",
+    Owner.CONTROLLER,
+    "is no file, or lies in a folder that is none",
+    "find out who put it there; neither artifacts nor their folders may be links",
+)
+HELD_ALREADY = Kind(
+    "GF-EXC-010",
+    Owner.FABRIC,
+    "is there under another name already, and no two machines have the same",
+    "find out which machine it belongs to; remove the other artifact with its sidecar if that machine is gone",
+)
 
 
 @dataclass(frozen=True)
@@ -89,12 +108,14 @@ class ArtifactKind:
     """A kind of artifact: its folder below the exchange directory, its file ending, and how two of them compare.
 
     `fingerprint` maps content to a text that stays the same while the artifact means the same (two boot logs of an
-    unchanged machine differ in their bytes); it raises ValueError for content that is not of this kind.
+    unchanged machine differ in their bytes); it raises ValueError for content that is not of this kind. Of a
+    `unique` kind no two names hold what has one fingerprint.
     """
 
     folder: str
     suffix: str
     fingerprint: Callable[[bytes], str]
+    unique: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,9 +155,15 @@ class Artifact:
 
 def artifact_path(exchange: str, kind: ArtifactKind, name: str) -> Path:
     """Return where an artifact of that name lies. Raises FabricError for a name that could leave the folder."""
-    if not _NAME.fullmatch(name) or ".." in name:
+    unsafe = not _NAME.fullmatch(name) or ".." in name or _DEVICE.fullmatch(name)
+    if unsafe or name.lower().endswith(CANDIDATE):
         raise FabricError(Problem(NAME_UNSAFE, repr(name)))
     return Path(exchange) / kind.folder / (name + kind.suffix)
+
+
+def candidate_path(artifact: Path, kind: ArtifactKind) -> Path:
+    """Return where what differs from an artifact lies until somebody approves it."""
+    return artifact.with_name(artifact.name.removesuffix(kind.suffix) + CANDIDATE + kind.suffix)
 
 
 def fingerprint(kind: ArtifactKind, content: bytes, thing: str) -> str:
@@ -158,8 +185,7 @@ def _coming(path: Path) -> Path:
 
 def _text(path: Path) -> bytes | None:
     try:
-        with path.open("rb") as file:
-            return file.read(MAXIMUM_SIZE)
+        return plain_files.read(path, LONGEST_SIDECAR)
     except OSError:
         return None
 
@@ -167,10 +193,13 @@ def _text(path: Path) -> bytes | None:
 def _parsed(text: bytes | None) -> Sidecar | None:
     try:
         data = json.loads(text or b"")
-        approval = data.pop("approval", None)
-        return Sidecar(**data, approval=Approval(**approval) if approval else None)
-    except (ValueError, TypeError, AttributeError):
+        given = data.pop("approval", None)
+        approval = Approval(**given) if given else None
+        sidecar = Sidecar(**data, approval=approval)
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return None
+    values = [*data.values(), *(given or {}).values()]
+    return sidecar if all(isinstance(value, str) for value in values) else None
 
 
 @dataclass(frozen=True)
@@ -190,8 +219,9 @@ class _Found:
 
 def _find(path: Path) -> _Found:
     try:
-        with path.open("rb") as file:
-            content = file.read(MAXIMUM_SIZE + 1)
+        content = plain_files.read(path, MAXIMUM_SIZE + 1)
+    except plain_files.NotPlainError as error:
+        raise FabricError(Problem(NOT_PLAIN, str(path), error.strerror or "")) from error
     except OSError as error:
         raise FabricError(Problem(ARTIFACT_MISSING, str(path), error.strerror or "")) from error
     if len(content) > MAXIMUM_SIZE:
@@ -212,6 +242,19 @@ def load(path: Path, kind: ArtifactKind) -> Artifact:
     return Artifact(str(path), found.content, sidecar)
 
 
+def other_holders(path: Path, kind: ArtifactKind, print_: str) -> list[str]:
+    """Return the other artifacts of the folder that have a fingerprint, by file name; its own candidate is not one."""
+    own = {_sidecar_path(path), _sidecar_path(candidate_path(path, kind))}
+    found = []
+    for sidecar in path.parent.glob(f"*{kind.suffix}{SIDECAR_SUFFIX}"):
+        text = _text(sidecar) or b""
+        # Looked for before it is parsed: a folder holds the sidecars of every host there is.
+        parsed = _parsed(text) if sidecar not in own and print_.encode() in text else None
+        if parsed is not None and parsed.fingerprint == print_:
+            found.append(sidecar.name.removesuffix(SIDECAR_SUFFIX))
+    return sorted(found)
+
+
 def require_approval(artifact: Artifact) -> None:
     """Raise FabricError for an artifact that nobody approved."""
     if artifact.sidecar is not None and artifact.sidecar.approval is None:
@@ -224,9 +267,11 @@ def held(folder: Path) -> Iterator[None]:
 
     The kernel lets go of the lock when its process ends, however it ends.
     """
+    if folder.is_symlink():
+        raise FabricError(Problem(NOT_PLAIN, str(folder)))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise FabricError(Problem(FOLDER_HELD, str(folder), error.strerror or "")) from error
     try:
@@ -266,11 +311,10 @@ def tidy(path: Path, kind: ArtifactKind) -> None:
 
 def _prepare(path: Path, content: bytes) -> None:
     """Write a file under the name from which it can be renamed."""
-    with _coming(path).open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    _coming(path).chmod(0o644)
+    try:
+        plain_files.make(_coming(path), content)
+    except plain_files.NotPlainError as error:
+        raise FabricError(Problem(NOT_PLAIN, str(path), error.strerror or "")) from error
 
 
 def _prepare_sidecar(path: Path, sidecar: Sidecar) -> Path:

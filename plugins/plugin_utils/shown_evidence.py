@@ -7,9 +7,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .capture import CANDIDATE
 from .certainty import certain
-from .exchange import load
+from .exchange import CANDIDATE, load
 from .retirement import Shown
 
 if TYPE_CHECKING:

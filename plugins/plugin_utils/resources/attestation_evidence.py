@@ -9,6 +9,7 @@ with is kept under its own name: it says which baseline and which policy that ho
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ansible_collections.guarded.fabric.plugins.module_utils import (
@@ -30,9 +31,10 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.capture import Capt
 from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import NOT_OF_ITS_KIND
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Role
+from ansible_collections.guarded.fabric.plugins.plugin_utils.windows_values import same_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import ArtifactKind
     from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Item
@@ -68,6 +70,12 @@ NO_FULL_START = Kind(
     "has a boot log that is no baseline",
     "restart the host in full (no resume, no fast startup, no network boot program that hides it), then capture again",
 )
+OTHER_HOST = Kind(
+    "GF-EVI-004",
+    Owner.FABRIC,
+    "gave the platform identifier of another host",
+    "find out which machine answers to this name in the inventory, and what it answered with",
+)
 
 
 def _targets(config: Item) -> Sequence[tuple[ArtifactKind, str]]:
@@ -96,11 +104,15 @@ def _observe(config: Item) -> Sequence[Call]:
 
 
 def _read(results: Results, config: Item) -> Sequence[Captured]:
-    read = {_IDENTIFIER: _identifier, _LOG: _baseline, _POLICY: _policy}
+    read: Mapping[str, Callable[[Results], bytes]] = {
+        _IDENTIFIER: partial(_identifier, str(config.get("name"))),
+        _LOG: _baseline,
+        _POLICY: _policy,
+    }
     return [Captured(kind, name, read[_SOURCES[kind.folder]](results)) for kind, name in _targets(config)]
 
 
-def _identifier(results: Results) -> bytes:
+def _identifier(name: str, results: Results) -> bytes:
     content = str(results.first(_IDENTIFIER).get("OuterXml", "")).encode()
     if not content:
         raise FabricError(Problem(NOTHING_CAPTURED, "Get-PlatformIdentifier"))
@@ -111,6 +123,9 @@ def _identifier(results: Results) -> bytes:
     # Windows' own words count; that nothing was found in a document whose schema is not published proves nothing.
     if found.messages and found.endorsement_certificate is None:
         raise FabricError(Problem(NO_ENDORSEMENT_CERTIFICATE, "this host", "; ".join(found.messages)))
+    # The name is the one that was asked for with the cmdlet: another one is an answer to somebody else's question.
+    if found.name and not same_text(found.name, name):
+        raise FabricError(Problem(OTHER_HOST, "this host", f"it says {found.name!r}, not {name!r}"))
     return content
 
 

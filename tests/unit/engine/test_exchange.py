@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -114,7 +115,38 @@ def test_saving_again_takes_the_approval_away(tmp_path: Path) -> None:
     assert sidecar.approval is None
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b", "../a", ".hidden", "a" * 101, "a\n", "a b", "x..y"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", ".", "..", "../a", "a/../../b", "a/b", "/etc/passwd", "a\\b", "C:\\x", "C:x", "\\\\server\\share"),
+        *(
+            ".hidden",
+            "-a",
+            "a" * 101,
+            "a\n",
+            "a b",
+            "a\0",
+            "x..y",
+            "a.",
+            "a\t",
+            "%2e%2e",
+            "~",
+            "$HOME",
+            "a*",
+            "a:stream",
+        ),
+        *("con", "CON", "nul.host01", "Com1", "lpt9.x"),
+        # Somebody else's candidate, which an approval would put in the place of what was approved.
+        *("host01.candidate", "host01.Candidate"),
+        "\N{CYRILLIC SMALL LETTER A}b",
+        "host\N{ARABIC-INDIC DIGIT ONE}",
+        "a\N{ONE DOT LEADER}b",
+        "a\N{NON-BREAKING HYPHEN}b",
+        "a\N{RIGHT-TO-LEFT OVERRIDE}b",
+        "a\N{FULLWIDTH SOLIDUS}b",
+        "\N{FULLWIDTH LATIN SMALL LETTER A}",
+    ],
+)
 def test_names_that_could_leave_the_folder_are_refused(name: str) -> None:
     with pytest.raises(FabricError) as error:
         artifact_path("/exchange", NOTES, name)
@@ -137,3 +169,93 @@ def test_a_write_that_fails_leaves_the_old_artifact(tmp_path: Path, monkeypatch:
     monkeypatch.undo()
     assert load(path, NOTES).content == b"Hello"
     assert sorted(item.name for item in path.parent.iterdir()) == ["a.txt", "a.txt" + SIDECAR_SUFFIX]
+
+
+def linked(path: Path, elsewhere: Path) -> Path:
+    """Put a link to an artifact of another place, which is as it should be, where one is expected."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for suffix in ("", SIDECAR_SUFFIX):
+        path.with_name(path.name + suffix).symlink_to(elsewhere.with_name(elsewhere.name + suffix))
+    return path
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    elsewhere = kept(tmp_path / "elsewhere" / "notes" / "a.txt")
+    assert refused(linked(tmp_path / "notes" / "a.txt", elsewhere)) is exchange.NOT_PLAIN
+
+
+def test_a_folder_that_is_a_link_is_not_used(tmp_path: Path) -> None:
+    elsewhere = kept(tmp_path / "elsewhere" / "notes" / "a.txt")
+    there = sorted(path.name for path in elsewhere.parent.iterdir())
+    (tmp_path / "notes").symlink_to(elsewhere.parent)
+    assert refused(tmp_path / "notes" / "a.txt") is exchange.NOT_PLAIN
+    with pytest.raises(FabricError) as error, exchange.held(tmp_path / "notes"):
+        pass
+    assert error.value.problems[0].kind is exchange.NOT_PLAIN
+    with pytest.raises(FabricError) as error:
+        kept(tmp_path / "notes" / "b.txt")
+    assert error.value.problems[0].kind is exchange.NOT_PLAIN
+    assert sorted(path.name for path in elsewhere.parent.iterdir()) == there
+
+
+def test_a_pipe_or_a_device_holds_up_nobody(tmp_path: Path) -> None:
+    path = kept(tmp_path / "notes" / "a.txt")
+    path.unlink()
+    os.mkfifo(path)
+    assert refused(path) is exchange.NOT_PLAIN
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    assert refused(path) is exchange.NOT_PLAIN
+
+
+@pytest.mark.parametrize("name", [".a.txt.new", f".a.txt{SIDECAR_SUFFIX}.new", "a.txt", f"a.txt{SIDECAR_SUFFIX}"])
+def test_a_link_in_the_way_of_a_writer_leads_nowhere(tmp_path: Path, name: str) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    victim.chmod(0o600)
+    kept(tmp_path / "notes" / "a.txt")
+    link = tmp_path / "notes" / name
+    link.unlink(missing_ok=True)
+    link.symlink_to(victim)
+    approve(load(kept(tmp_path / "notes" / "a.txt"), NOTES), Approval("ada", WHEN, "compared"))
+    assert (victim.read_text(), victim.stat().st_mode & 0o777) == ("untouched", 0o600)
+    assert load(tmp_path / "notes" / "a.txt", NOTES).content == b"Hello"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"captured": 5},
+        {"source": ["host01"]},
+        {"source": None},
+        {"fingerprint": {}},
+        {"approval": {"by": 1, "at": WHEN, "reason": "r"}},
+        {"approval": {"by": "ada", "at": WHEN, "reason": None}},
+        {"approval": {"by": "ada"}},
+        {"approval": "ada"},
+        {"approval": [["by", "ada"]]},
+        {"more": "x"},
+        {"source": "x" * exchange.LONGEST_SIDECAR},
+    ],
+)
+def test_a_sidecar_of_another_shape_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    path = kept(tmp_path / "notes" / "a.txt")
+    sidecar = path.with_name(path.name + SIDECAR_SUFFIX)
+    sidecar.write_text(json.dumps({**json.loads(sidecar.read_text()), **change}))
+    assert refused(path) is exchange.SIDECAR_MISSING
+
+
+@pytest.mark.parametrize("text", [b"[" * 60000, b"\xff\xfe{", b'{"kind": 1e999}', b"\0", b'"text"', b"null"])
+def test_a_sidecar_that_is_an_attack_is_refused(tmp_path: Path, text: bytes) -> None:
+    path = kept(tmp_path / "notes" / "a.txt")
+    path.with_name(path.name + SIDECAR_SUFFIX).write_bytes(text)
+    assert refused(path) is exchange.SIDECAR_MISSING
+
+
+def test_who_else_holds_the_same_is_found_by_fingerprint(tmp_path: Path) -> None:
+    folder = tmp_path / "notes"
+    for name, content in (("a", b"Hello"), ("b", b"HELLO"), ("b.candidate", b"hello"), ("c", b"other")):
+        kept(folder / f"{name}.txt", content)
+    assert exchange.other_holders(folder / "a.txt", NOTES, "hello") == ["b.candidate.txt", "b.txt"]
+    assert exchange.other_holders(folder / "b.txt", NOTES, "hello") == ["a.txt"]
+    assert exchange.other_holders(folder / "d.txt", NOTES, "nothing") == []

@@ -11,7 +11,13 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils import artifact_kin
 from ansible_collections.guarded.fabric.plugins.plugin_utils import exchange
 from ansible_collections.guarded.fabric.plugins.plugin_utils.approval import judge
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import Outcome, Results
-from ansible_collections.guarded.fabric.plugins.plugin_utils.capture import CAPTURE_FAILED, Status
+from ansible_collections.guarded.fabric.plugins.plugin_utils.capture import (
+    CAPTURE_FAILED,
+    CaptureRequest,
+    Status,
+    capturing,
+)
+from ansible_collections.guarded.fabric.plugins.plugin_utils.engine import Execute
 from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import Approval
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resources import attestation_evidence as resource
@@ -157,3 +163,38 @@ def test_another_document_is_no_platform_identifier(text: str) -> None:
     with pytest.raises(FabricError) as error:
         CAPTURE.read(results, {"name": "a"})
     assert [problem.kind for problem in error.value.problems] == [exchange.NOT_OF_ITS_KIND]
+
+
+class TestAnotherHostsIdentifier:
+    """A host that answers with what belongs to another one, by mistake or because it wants its place."""
+
+    def test_one_that_is_named_after_another_host_is_refused(self, stages: Stages, tmp_path: Path) -> None:
+        lab = stages.after("prepare_hosts").lab
+        work = capturing(CAPTURE, CaptureRequest({"name": "host02"}, str(tmp_path), "host02", "2026-11-24T19:00:00Z"))
+        next(work)
+        answer = lab.answer(
+            lab.machine("host01"), Execute(tuple(CAPTURE.observe({"name": "host01"}))), check_mode=False
+        )
+        with pytest.raises(FabricError) as error:
+            work.send(answer)
+        assert [problem.kind for problem in error.value.problems] == [resource.OTHER_HOST]
+        assert not (tmp_path / "platform-identifiers").exists()
+
+    def test_one_that_is_there_under_another_name_is_refused(self, stages: Stages, tmp_path: Path) -> None:
+        lab = stages.after("prepare_hosts").lab
+        capture(lab, tmp_path, {"name": "host01"})
+        there = sorted(path.name for path in tmp_path.rglob("*") if path.is_file() and not path.name.startswith("."))
+        # The same TPM, asked for a document in another host's name.
+        for check_mode in (True, False):
+            with pytest.raises(FabricError) as error:
+                lab.capture("host01", CAPTURE, {"name": "host02"}, str(tmp_path), check_mode=check_mode)
+            (problem,) = error.value.problems
+            assert (problem.kind, problem.detail) == (exchange.HELD_ALREADY, "host01.xml")
+        assert there == sorted(
+            path.name for path in tmp_path.rglob("*") if path.is_file() and not path.name.startswith(".")
+        )
+
+    def test_two_hosts_of_one_class_have_one_baseline(self, stages: Stages, tmp_path: Path) -> None:
+        lab = stages.after("prepare_hosts").lab
+        lab.capture("host01", CAPTURE, {"hardware_class": "r740"}, str(tmp_path))
+        assert lab.capture("host01", CAPTURE, {"hardware_class": "other"}, str(tmp_path)).changed
