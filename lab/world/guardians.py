@@ -73,7 +73,8 @@ def generate(machine: Machine, name: str, now: datetime) -> Guardian:
     """Make a guardian with new self-signed certificates; called again for the name of another, it refuses."""
     _check_free(machine, name)
     pair = [
-        certificates.self_signed(f"Shielded VM {use} Certificate ({name}) ({machine.name})", now)
+        # A common name has 64 characters at most (RFC 5280, appendix A).
+        certificates.self_signed(f"Shielded VM {use} Certificate ({name}) ({machine.name})"[:64], now)
         for use in ("Signing", "Encryption")
     ]
     machine.stores.setdefault(STORE, []).extend(pair)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .calls import File
 from .exchange import ARTIFACT_MISSING, Artifact, ArtifactKind, load, require_approval
 from .problems import FabricError, Kind, Owner, Problem
+from .texts import check_texts
 from .windows_values import texts
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def with_files(options: Sequence[Option], config: Sequence[Item], find: Find, *,
     `ahead` takes an artifact that is not there or not approved as coming: an earlier task of the same play may capture
     and approve it. Raises FabricError.
     """
+    check_texts("config", options, config)
     loaded: list[Item] = []
     for item in config:
         files: dict[str, object] = {}

@@ -26,6 +26,8 @@ _REORDERING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068
 """They show a text in another order than it is in, or are no characters at all."""
 
 _SHOWN: Final = 60
+_LONGEST_PATH: Final = 4095
+"""Of the controller's files (PATH_MAX of Linux's limits.h)."""
 
 INVISIBLE = Kind(
     "GF-TXT-001",
@@ -55,7 +57,7 @@ EMPTY = Kind(
 
 def check_texts(name: str, options: Sequence[Option], config: Sequence[Item]) -> None:
     """Raise FabricError with every text of `config` that cannot be meant; `name` is the module's."""
-    found = [problem for item in config for problem in _of_item(f"{name}", options, item)]
+    found = [problem for item in config for problem in _of_item(name, options, item)]
     if found:
         raise FabricError(*found)
 
@@ -81,8 +83,9 @@ def _of_text(where: str, option: Option, text: str) -> Iterator[Problem]:
     strange = next((character for character in text if _is_strange(character)), None)
     if strange is not None:
         yield Problem(INVISIBLE, thing, f"U+{ord(strange):04X}")
-    if not option.secret and len(text) > option.longest:
-        yield Problem(TOO_LONG, thing, f"{len(text)} characters; {option.longest} at most")
+    longest = _LONGEST_PATH if option.type == "path" else option.longest
+    if not option.secret and len(text) > longest:
+        yield Problem(TOO_LONG, thing, f"{len(text)} characters; {longest} at most")
     if option.literal and WILDCARDS & set(text):
         yield Problem(WILDCARD, thing)
     if option.required and not text.strip():

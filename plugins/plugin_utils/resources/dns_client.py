@@ -7,8 +7,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import Call, Results, Step, changing
+from ansible_collections.guarded.fabric.plugins.plugin_utils.network_names import address_problems
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import SINGLE, Option, Reading, Resource
+from ansible_collections.guarded.fabric.plugins.plugin_utils.texts import WILDCARDS
 from ansible_collections.guarded.fabric.plugins.plugin_utils.windows_values import same_text, texts
 
 if TYPE_CHECKING:
@@ -24,6 +26,13 @@ ADAPTER_UNCLEAR = Kind(
     "has no network adapter that config clearly means",
     "set interface_alias to one of those that are named",
 )
+
+
+def _prepare(config: Sequence[Item]) -> Sequence[Item]:
+    problems = [problem for item in config for problem in address_problems(texts(item.get("server_addresses")))]
+    if problems:
+        raise FabricError(*problems)
+    return config
 
 
 def _observe(_config: Sequence[Item]) -> Sequence[Call]:
@@ -46,7 +55,7 @@ def _read(results: Results, config: Sequence[Item]) -> Reading:
     }
     asked = next((item["interface_alias"] for item in config if item.get("interface_alias") is not None), None)
     chosen = [alias for alias in adapters if asked is None or same_text(alias, asked)]
-    if len(chosen) != 1:
+    if len(chosen) != 1 or WILDCARDS & set(chosen[0]):
         raise FabricError(Problem(ADAPTER_UNCLEAR, "this server", f"it has {', '.join(adapters) or 'none'}"))
     return Reading({SINGLE: {"interface_alias": chosen[0], "server_addresses": adapters[chosen[0]]}})
 
@@ -67,6 +76,7 @@ RESOURCE = Resource(
         Option("interface_alias", literal=True, same=same_text),
         Option("server_addresses", type="list", elements="str"),
     ),
+    prepare=_prepare,
     observe=_observe,
     read=_read,
     change=_change,

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import CMDLET_MISSING, Call, Results, Step, changing
 from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import certain
-from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import Kind, Owner, Problem
+from ansible_collections.guarded.fabric.plugins.plugin_utils.network_names import address_problems, domain_problems
+from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Reading, Resource, Role
 from ansible_collections.guarded.fabric.plugins.plugin_utils.windows_values import texts
 
@@ -41,6 +42,16 @@ NO_MASTERS = Kind(
     "has no servers to forward to",
     "set master_servers to the addresses of all HGS nodes",
 )
+
+
+def _prepare(config: Sequence[Item]) -> Sequence[Item]:
+    problems = [
+        *domain_problems(str(item["name"]) for item in config),
+        *address_problems(address for item in config for address in texts(item.get("master_servers"))),
+    ]
+    if problems:
+        raise FabricError(*problems)
+    return config
 
 
 def _observe(_config: Sequence[Item]) -> Sequence[Call]:
@@ -105,6 +116,7 @@ RESOURCE = Resource(
         Option("master_servers", type="list", elements="str"),
         Option("replication_scope", Role.INPUT, choices=("Forest", "Domain", "Legacy")),
     ),
+    prepare=_prepare,
     observe=_observe,
     read=_read,
     change=_change,

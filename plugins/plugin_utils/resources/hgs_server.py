@@ -28,6 +28,11 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import (
 )
 from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import certain, certainly
 from ansible_collections.guarded.fabric.plugins.plugin_utils.certificate_validity import time_of
+from ansible_collections.guarded.fabric.plugins.plugin_utils.network_names import (
+    address_problems,
+    computer_problems,
+    domain_problems,
+)
 from ansible_collections.guarded.fabric.plugins.plugin_utils.pfx import why_not, why_not_now
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import (
@@ -177,12 +182,15 @@ def _way(phase: str) -> list[Phase]:
 
 
 def _prepare(config: Sequence[Item]) -> Sequence[Item]:
-    problems = []
+    problems: list[Problem | None] = []
     for item in config:
         for name in _CERTIFICATES:
             file = item.get(name)
             if isinstance(file, File):
                 problems.append(why_not(file, str(item.get(f"{name}_password") or "")))
+        problems.extend(domain_problems(texts(item.get("domain"))))
+        problems.extend(computer_problems(texts(item.get("service"))))
+        problems.extend(address_problems(texts(item.get("join_address"))))
     found = [problem for problem in problems if problem is not None]
     if found:
         raise FabricError(*found)

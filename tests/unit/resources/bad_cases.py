@@ -20,7 +20,14 @@ from ansible_collections.guarded.fabric.lab.reading import User
 from ansible_collections.guarded.fabric.lab.world import files, restarts
 from ansible_collections.guarded.fabric.lab.world.model import VirtualDisk
 from ansible_collections.guarded.fabric.plugins.plugin_utils import artifact_kinds as kinds
-from ansible_collections.guarded.fabric.plugins.plugin_utils import attestation_service, exchange, pfx, plan, texts
+from ansible_collections.guarded.fabric.plugins.plugin_utils import (
+    attestation_service,
+    exchange,
+    network_names,
+    pfx,
+    plan,
+    texts,
+)
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import File
 from ansible_collections.guarded.fabric.plugins.plugin_utils.capture import CAPTURE_FAILED
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import Kind
@@ -544,6 +551,27 @@ CASES: Final = (
         "nothing",
         _task("hgs02", dns_client.RESOURCE, {"interface_alias": "Wi-Fi", "server_addresses": ["10.0.0.1"]}),
     ),
+    Case(
+        "no IP address",
+        network_names.NO_ADDRESS,
+        "nothing",
+        _task("hgs02", dns_client.RESOURCE, {"server_addresses": ["hgs01"]}),
+    ),
+    Case(
+        "no IP address to forward to",
+        network_names.NO_ADDRESS,
+        "nothing",
+        _task("dns01", dns_conditional_forwarders.RESOURCE, {"name": "hgs.lab", "master_servers": ["10.0.0.1:53"]}),
+    ),
+    Case(
+        "no name of a domain to forward",
+        network_names.NO_DOMAIN,
+        "nothing",
+        _task("dns01", dns_conditional_forwarders.RESOURCE, {"name": "hgs lab.", "master_servers": ["10.0.0.1"]}),
+    ),
+    Case("no name of a domain", network_names.NO_DOMAIN, "nothing", _server(lambda _: {"domain": "$(hgs).lab"})),
+    Case("no name of a service", network_names.NO_COMPUTER, "nothing", _server(lambda _: {"service": "hgs.hgs.lab"})),
+    Case("no address to join", network_names.NO_ADDRESS, "nothing", _server(lambda _: {"join_address": "hgs01"})),
     Case("name with a line break", texts.INVISIBLE, "protect", _vm("vm01\n")),
     Case("name of 300 characters", texts.TOO_LONG, "protect", _vm("v" * 300)),
     Case("name with wildcards", texts.WILDCARD, "protect", _vm("vm0*")),
