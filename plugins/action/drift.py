@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleActionFail
+from ansible_collections.guarded.fabric.plugins.plugin_utils import machine_health
 from ansible_collections.guarded.fabric.plugins.plugin_utils.catalogue import RESOURCES
 from ansible_collections.guarded.fabric.plugins.plugin_utils.controller_files import with_files
-from ansible_collections.guarded.fabric.plugins.plugin_utils.drift import Declaration, Verdict, drifting, unknown
+from ansible_collections.guarded.fabric.plugins.plugin_utils.drift import Declaration, Sight, Verdict, drifting, unknown
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource_action import (
     FabricAction,
@@ -26,7 +28,10 @@ if TYPE_CHECKING:
 
     from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Item, Resource
 
-SPEC: Spec = {"resources": {"type": "dict", "required": True}}
+SPEC: Spec = {
+    "resources": {"type": "dict", "required": True},
+    "health": {"type": "list", "elements": "str", "choices": list(machine_health.ASPECTS), "default": []},
+}
 NOT_DECLARED = ("rendered",)
 """States that say nothing of what a machine is to be."""
 
@@ -47,7 +52,9 @@ class ActionModule(FabricAction):
         # The module itself refuses a batch that would change something then.
         self._task.check_mode = True
         thing = str(task_vars.get("inventory_hostname", ""))
-        given = self._given()
+        parameters = self.fabric_validate(SPEC)
+        given = self._given(parameters["resources"])
+        health = parameters["health"]
         declarations: dict[str, Declaration] = {}
         verdicts: dict[str, Verdict] = {}
         for name, (state, config) in given.items():
@@ -58,7 +65,10 @@ class ActionModule(FabricAction):
             except FabricError as error:
                 verdicts[name] = unknown(error, thing)
         try:
-            verdicts |= self.fabric_drive(drifting(declarations, thing), task_vars, reboot_timeout=0)
+            work = drifting(declarations, thing, machine_health.observe(health))
+            sight: Sight = self.fabric_drive(work, task_vars, reboot_timeout=0)
+            verdicts |= sight.verdicts
+            told = machine_health.read(health, sight.others, datetime.now(timezone.utc))
         except FabricError as error:
             return {**result, "failed": True, "changed": False, **failure_result(error)}
         return {
@@ -66,12 +76,12 @@ class ActionModule(FabricAction):
             "changed": False,
             "drifted": any(verdict.differences for verdict in verdicts.values()),
             "unknown": [name for name in given if not verdicts[name].known],
+            "health": told,
             "resources": {name: _shown(RESOURCES[name], verdicts[name]) for name in given},
         }
 
-    def _given(self) -> Mapping[str, tuple[str, Sequence[Item]]]:
+    def _given(self, resources: Mapping[str, object]) -> Mapping[str, tuple[str, Sequence[Item]]]:
         """Return state and config by name of the resource. Raises AnsibleActionFail for what no resource takes."""
-        resources: Mapping[str, object] = self.fabric_validate(SPEC)["resources"]
         if strangers := sorted(set(resources) - set(RESOURCES)):
             known = ", ".join(sorted(RESOURCES))
             raise AnsibleActionFail(f"no resource is called {', '.join(strangers)}; there are {known}")

@@ -20,10 +20,11 @@ _SEVEN_DIGITS: Final = re.compile(r"(\.\d{6})\d*")
 def time_of(results: Results, call: str) -> datetime | None:
     """Return the time that a call of Get-Date gave, in UTC; None where it did not run. ValueError where it is none."""
     given = next(iter(results.scalars(call)), None)
-    return None if given is None else _time(str(given))
+    return None if given is None else as_time(str(given))
 
 
-def _time(text: str) -> datetime:
+def as_time(text: str) -> datetime:
+    """Return a time that a machine wrote, with its zone. Raises ValueError for another text."""
     found = datetime.fromisoformat(_SEVEN_DIGITS.sub(r"\1", text).replace("Z", "+00:00"))
     if found.tzinfo is None:
         message = f"{text!r} is no time with its zone"

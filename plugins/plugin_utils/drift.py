@@ -25,6 +25,9 @@ from .wire import accepts
 
 T = TypeVar("T")
 
+_OTHERS = "others-"
+"""Prefix of the calls that belong to no resource; no module has this name."""
+
 
 @dataclass(frozen=True)
 class Declaration:
@@ -202,14 +205,25 @@ def _all_secrets(declarations: Mapping[str, Declaration]) -> Disclosure:
     return Disclosure(tuple(sorted({form for one in shown for form in one.forms}, key=len, reverse=True)))
 
 
-def drifting(declarations: Mapping[str, Declaration], thing: str) -> Generator[Need, Answer, dict[str, Verdict]]:
-    """Look at everything that is declared for the machine `thing`, by name of the resource. Changes nothing.
+@dataclass(frozen=True)
+class Sight:
+    """What a look at a machine came to: verdicts by name of the resource, and the outcomes of the other calls."""
+
+    verdicts: Mapping[str, Verdict]
+    others: Results
+
+
+def drifting(
+    declarations: Mapping[str, Declaration], thing: str, others: Sequence[Call] = ()
+) -> Generator[Need, Answer, Sight]:
+    """Look at everything that is declared for the machine `thing`, and run the `others` with it. Changes nothing.
 
     Raises FabricError where the machine's answer is none.
     """
     shown = _all_secrets(declarations)
     looks = {name: _attempt(partial(_look, name, item), thing) for name, item in declarations.items()}
     calls = [call for look in looks.values() if isinstance(look, _Look) for call in look.calls]
+    calls += [prefixed(call, _OTHERS) for call in others]
     try:
         results = yield from _looking(calls, thing)
     except FabricError as error:
@@ -218,4 +232,4 @@ def drifting(declarations: Mapping[str, Declaration], thing: str) -> Generator[N
         name: _attempt(partial(_verdict, look, results, thing), thing) if isinstance(look, _Look) else look
         for name, look in looks.items()
     }
-    return {name: verdict.shown(shown, thing) for name, verdict in verdicts.items()}
+    return Sight({name: verdict.shown(shown, thing) for name, verdict in verdicts.items()}, results.part(_OTHERS))

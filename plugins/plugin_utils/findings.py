@@ -7,12 +7,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from .problems import Kind, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+
+Identity: TypeAlias = tuple[str, str, str, str, str]
+"""What makes a finding the same one in another run: kind, machine, resource, object, property."""
 
 
 class Severity(IntEnum):
@@ -72,8 +76,8 @@ class Finding:
         return self.owner or self.kind.owner
 
     @property
-    def identity(self) -> tuple[str, str, str, str, str]:
-        """What makes it the same finding in another run, whatever its values are by then."""
+    def identity(self) -> Identity:
+        """What makes it the same finding in another run, whatever its values and its owner are by then."""
         return (self.kind.id, self.machine, self.resource, self.item, self.option)
 
     @property
@@ -132,7 +136,7 @@ def dated(findings: Iterable[Finding], now: str, before: Sequence[Mapping[str, o
     return [replace(finding, since=since.get(finding.identity, now)) for finding in findings]
 
 
-def identity_of(data: Mapping[str, object]) -> tuple[str, str, str, str, str]:
+def identity_of(data: Mapping[str, object]) -> Identity:
     """Return the identity of a finding that is JSON data."""
     return (
         str(data["id"]),

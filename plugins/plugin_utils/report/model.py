@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ansible_collections.guarded.fabric.plugins.plugin_utils.findings import Finding, Severity
+from ansible_collections.guarded.fabric.plugins.plugin_utils.findings import Finding, Identity, Severity
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,10 @@ class Suppressed:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run. Times are ISO 8601 UTC. `gone` are the findings of the run before that are no more, as data."""
+    """A finished run. Times are ISO 8601 UTC.
+
+    known: identities of the findings that the run before had. gone: its findings that are no more, as data.
+    """
 
     started: str
     finished: str
@@ -77,7 +80,8 @@ class Run:
     certificates: Sequence[Certificate] = ()
     findings: Sequence[Finding] = ()
     suppressed: Sequence[Suppressed] = ()
-    gone: Sequence[Mapping[str, object]] = field(default=())
+    known: frozenset[Identity] = frozenset()
+    gone: Sequence[Mapping[str, object]] = ()
 
     def counted(self) -> dict[Severity, int]:
         """Return how many findings there are of each severity."""
@@ -88,4 +92,4 @@ class Run:
 
     def new(self) -> list[Finding]:
         """Return the findings that the run before did not have."""
-        return [finding for finding in self.findings if finding.since == self.finished]
+        return [finding for finding in self.findings if finding.identity not in self.known]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ansible_collections.guarded.fabric.plugins.plugin_utils.findings import Severity, ordered
 
 if TYPE_CHECKING:
-    from ansible_collections.guarded.fabric.plugins.plugin_utils.findings import Finding
+    from ansible_collections.guarded.fabric.plugins.plugin_utils.findings import Finding, Identity
 
     from .model import Run
 
@@ -25,7 +25,7 @@ def _shortened(line: str) -> str:
     return line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def _line(finding: Finding, new: frozenset[tuple[str, str, str, str, str]]) -> str:
+def _line(finding: Finding, new: frozenset[Identity]) -> str:
     mark = "new " if finding.identity in new else "    "
     kind = finding.kind
     return f"{mark}{kind.severity.word:8} {kind.id} [{finding.whose.value}] {finding.sentence}"

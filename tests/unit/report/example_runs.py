@@ -83,6 +83,7 @@ def example(host_count: int, machine_count: int) -> Run:
         virtual_machines=[_machine(number, hosts) for number in range(1, machine_count + 1)],
         certificates=[_certificate(number) for number in range(12)],
         findings=ordered([*found, rogue, ends]),
+        known=frozenset(finding.identity for finding in (*found, ends)),
         suppressed=[Suppressed(Finding(EXPIRES, "owner01", since=EARLIER), "is replaced in May", "ada", "2026-12-31")],
         gone=[as_data(Finding(DIFFERS, "hv0012", "", "key_protection_url", "hgs_client", since=EARLIER))],
     )

@@ -9,6 +9,7 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.findings import (
     Severity,
     as_data,
     dated,
+    identity_of,
     ordered,
 )
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import Owner
@@ -92,5 +93,6 @@ def runs(draw: st.DrawFn) -> Run:
         certificates=draw(st.lists(certificates, max_size=4)),
         findings=ordered(now),
         suppressed=suppressed,
+        known=frozenset(identity_of(item) for item in known),
         gone=[as_data(finding) for finding in dated(draw(st.lists(findings, max_size=2)), EARLIER, ())],
     )

@@ -131,6 +131,7 @@ def test_the_terminal_says_what_is_worst_first_and_what_nobody_saw() -> None:
             Finding(DIFFERS, "hv01", "", "url", "hgs_client", "http://a", "http://b", STARTED),
             Finding(ROGUE, "hgs01", "rogue", "", "attestation_hosts", since=FINISHED),
         ],
+        known=frozenset({("GF-TST-002", "hv01", "hgs_client", "", "url")}),
     )
     assert terminal.render(run) == [
         "2 machines, 1 of 2 hosts guarded",

@@ -56,7 +56,7 @@ def host(operator: Operator, **other: Declaration) -> dict[str, Declaration]:
 
 def look(lab: Lab, machine: str, declarations: dict[str, Declaration]) -> dict[str, Verdict]:
     changes = lab.reader.statistics.changes.total()
-    verdicts = lab.drive(lab.machine(machine), drifting(declarations, machine), check_mode=True)
+    verdicts = dict(lab.drive(lab.machine(machine), drifting(declarations, machine), check_mode=True).verdicts)
     assert lab.reader.statistics.changes.total() == changes
     assert list(verdicts) == list(declarations)
     return verdicts
