@@ -21,7 +21,7 @@ from .wire.recognised_scripts import (
     WhoAmI,
 )
 from .wire.target import Execution, ModuleExecution, ProcessResult
-from .world import directory, restarts
+from .world import code_integrity_state, directory, restarts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,6 +35,14 @@ _PING: Final = frozenset({"win_ping", "ansible.windows.win_ping", "ansible.legac
 _SHORTEST_SHUTDOWN: Final = 0.25
 """Real seconds from the order to restart to the shutdown, however fast the clock runs: the answer has to get out."""
 _ALREADY_SCHEDULED, _NOT_IN_PROGRESS = 1190, 1116
+
+_CONSTRAINED: Final = ProcessResult(
+    1,
+    b"",
+    b"Cannot invoke method. Method invocation is supported only on core types in this language mode.\r\n"
+    b"    + FullyQualifiedErrorId : MethodInvocationNotSupportedInConstrainedLanguage\r\n",
+)
+"""What becomes of Ansible's wrapper, which is unsigned. The lab does not check signatures, so it has no signed one."""
 
 
 def known_module() -> str:
@@ -65,6 +73,8 @@ class Host:
     async def execute(self, execution: Execution, user: str) -> ProcessResult:
         """Run a module or a recognised script."""
         try:
+            if code_integrity_state.scripts_are_constrained(self._machine):
+                return _CONSTRAINED
             if isinstance(execution, ModuleExecution):
                 return self._module_result(execution, self._user(user))
             return self._script(execution.request, self._user(user))

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ansible_collections.guarded.fabric.lab.world import files
+from ansible_collections.guarded.fabric.lab.world import files, shipped_files
 
 from .registry import CmdletError, NotEmulatedError
 
@@ -119,7 +119,9 @@ def is_folder(machine: Machine, path: FilePath) -> bool:
 
 def is_file(machine: Machine, path: FilePath) -> bool:
     """Whether a path is a file; a virtual hard disk is one."""
-    return path.key in machine.files or path.key in machine.disks or path.key in _programs(machine)
+    return any(
+        path.key in found for found in (machine.files, machine.disks, _programs(machine), shipped_files.content())
+    )
 
 
 def content(machine: Machine, path: FilePath) -> bytes:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .model import Machine
 
 _USER_MODE = "Enabled:UMCI"
+_SCRIPTS_ARE_FREE = "Disabled:Script Enforcement"
 
 
 class Enforcement(IntEnum):
@@ -44,4 +45,7 @@ def of(machine: Machine) -> State:
 
 def scripts_are_constrained(machine: Machine) -> bool:
     """Whether unsigned scripts run in Constrained Language Mode (about_Language_Modes)."""
-    return of(machine).user is Enforcement.ENFORCED
+    policy = machine.boot.code_integrity_policy if machine.boot is not None else None
+    if policy is None or of(machine).user is not Enforcement.ENFORCED:
+        return False
+    return not has_option(si_policy_binary.read(policy), _SCRIPTS_ARE_FREE)

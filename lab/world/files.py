@@ -6,6 +6,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from . import shipped_files
+
 if TYPE_CHECKING:
     from .model import Machine
 
@@ -27,7 +29,7 @@ def key(path: str) -> str:
 def read(machine: Machine, path: str) -> bytes:
     """Return a file's content; FileNotFoundError where there is none."""
     try:
-        return machine.files[key(path)]
+        return (machine.files if key(path) in machine.files else shipped_files.content())[key(path)]
     except KeyError:
         raise FileNotFoundError(path) from None
 
@@ -39,7 +41,7 @@ def write(machine: Machine, path: str, content: bytes) -> None:
 
 def exists(machine: Machine, path: str) -> bool:
     """Whether there is a file at the path."""
-    return key(path) in machine.files
+    return key(path) in machine.files or key(path) in shipped_files.content()
 
 
 def stem(path: str) -> str:

@@ -93,6 +93,18 @@ class Boot:
 
 
 @dataclass
+class CodeIntegrityEvent:
+    """An event of code integrity: what was or would have been blocked, and by whom it was loaded."""
+
+    id: int
+    time: datetime
+    file: str
+    process: str
+    sha1: bytes
+    sha256: bytes
+
+
+@dataclass
 class Guardian:
     """An entry of the local guardian store ("Shielded VM Local Certificates")."""
 
@@ -237,6 +249,8 @@ class Machine:
     boot: Boot | None = None
     installed_software: dict[str, bytes] = field(default_factory=dict)
     """Program files (path to content) that a code integrity scan finds."""
+    code_integrity_events: list[CodeIntegrityEvent] = field(default_factory=list)
+    """The oldest first."""
     client: ClientConfiguration = field(default_factory=ClientConfiguration)
     guardians: dict[str, Guardian] = field(default_factory=dict)
     virtual_machines: dict[str, VirtualMachine] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from . import directory, features, measured_boot, registry_values
+from . import code_integrity_events, directory, features, measured_boot, registry_values
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -52,3 +52,5 @@ def start(world: World, machine: Machine, now: datetime) -> None:
         measured_boot.measure(machine, now)
     except measured_boot.SecureBootViolationError:
         machine.dead = True
+        return
+    code_integrity_events.record(machine, now)

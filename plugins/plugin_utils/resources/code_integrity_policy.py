@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The code integrity policy of a host, in force after a restart: scanned on a reference host, or out of the exchange.
+"""The code integrity policy of a host, in force after a restart: scanned, an example, or out of the exchange.
 
 New-CIPolicy gives another policy at each run, so a scan is made once: its XML file stays on the host and is the policy.
+Its rule options may change later, from audit to enforcement above all. They are read from the binary that was compiled
+last, as far as config asks for any.
 A policy is in force when its file was written before the last start. That is read from the file's time because no
 published output names the policy that is in force; a clock that was moved since the start can mislead it.
 """
@@ -10,8 +12,12 @@ published output names the policy that is in force; a clock that was moved since
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ansible_collections.guarded.fabric.plugins.module_utils import si_policy_binary, si_policy_xml
+from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
+from ansible_collections.guarded.fabric.plugins.plugin_utils import policy_options, script_enforcement
 from ansible_collections.guarded.fabric.plugins.plugin_utils.artifact_kinds import CODE_INTEGRITY_POLICY
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import (
     ANY_ERROR,
@@ -24,13 +30,20 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import (
 )
 from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import certain, certainly
 from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import Artifact
+from ansible_collections.guarded.fabric.plugins.plugin_utils.policy_options import (
+    AUDIT_MODE,
+    ENFORCED,
+    asked,
+    numbers_of,
+)
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import SINGLE, Option, Reading, Resource, Role
 from ansible_collections.guarded.fabric.plugins.plugin_utils.windows_values import name_of, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
+    from ansible_collections.guarded.fabric.plugins.module_utils.si_policy import Policy
     from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import Value
     from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Item
 
@@ -39,6 +52,12 @@ ACTIVE = rf"{FOLDER}\SIPolicy.p7b"
 XML = rf"{FOLDER}\GuardedFabric.xml"
 BINARY = rf"{FOLDER}\GuardedFabric.p7b"
 """Where a scan is kept: only administrators write there, and Windows loads no policy of that name from there."""
+
+EXAMPLES = r"C:\Windows\schemas\CodeIntegrity\ExamplePolicies"
+"""Where Windows has its examples (1709 and later; WSD capturing-hardware)."""
+EXAMPLE_NAMES = ("AllowMicrosoft", "DefaultWindows_Enforced", "DefaultWindows_Audit", "AllowAll")
+_OF_A_SCAN = frozenset({6, 9, 16, script_enforcement.AUDIT})
+"""Rule options of a policy that New-CIPolicy makes; with -UserPEs it has USER_MODE too."""
 
 LEVELS = (
     "None",
@@ -65,21 +84,48 @@ NO_SOURCE = Kind(
     "GF-CIP-001",
     Owner.CONTROLLER,
     "needs one source for its code integrity policy",
-    "set either policy (an artifact) or scan (on a reference host)",
+    "set one of policy (an artifact), scan (on a reference host) and example (one of Windows' own)",
 )
+OTHER_MODE = Kind(
+    "GF-CIP-004",
+    Owner.CONTROLLER,
+    "is a policy of another mode than config asks for",
+    "change the mode where the policy was made, capture it again, and let the guardian register it first",
+)
+NOT_JUDGED = Kind(
+    "GF-CIP-005",
+    Owner.FABRIC,
+    "has a code integrity policy that this collection cannot read, so that nobody can say what it would lock out",
+    "make the policy anew with the tools of an older Windows, or set accept_constrained_language after you tried it",
+)
+
+SOURCES = ("policy", "scan", "example")
+
+
+def files_of(item: Item) -> tuple[str, str]:
+    """Return where the XML and the binary of the policy lie that is made on the host itself."""
+    example = item.get("example")
+    if not isinstance(example, Mapping):
+        return XML, BINARY
+    return tuple(path.replace("GuardedFabric", f"GuardedFabric-{example['name']}") for path in (XML, BINARY))  # type: ignore[return-value]  # two of two
 
 
 def _prepare(config: Sequence[Item]) -> Sequence[Item]:
     prepared = []
     for item in config:
-        sources = [name for name in ("policy", "scan") if item.get(name) is not None]
+        sources = [name for name in SOURCES if item.get(name) is not None]
         if len(sources) > 1:
-            raise FabricError(Problem(NO_SOURCE, "this host", "it has both"))
+            raise FabricError(Problem(NO_SOURCE, "this host", f"it has {' and '.join(sources)}"))
+        policy_options.check(item)
         prepared.append({**item, "active": True} if sources else item)
     return prepared
 
 
-def _observe(_config: Sequence[Item]) -> Sequence[Call]:
+def _observe(config: Sequence[Item]) -> Sequence[Call]:
+    item: Item = config[0] if config else {}
+    xml, binary = files_of(item)
+    no_file, any_error = (_NO_FILE,), (ANY_ERROR,)
+    example = item.get("example")
     return (
         Call(
             "Get-CimInstance",
@@ -92,10 +138,10 @@ def _observe(_config: Sequence[Item]) -> Sequence[Call]:
             {"ClassName": "Win32_DeviceGuard", "Namespace": r"root\Microsoft\Windows\DeviceGuard"},
             id="guard",
             select=("CodeIntegrityPolicyEnforcementStatus", "UsermodeCodeIntegrityPolicyEnforcementStatus"),
-            accept=(ANY_ERROR,),
+            accept=any_error,
         ),
-        Call("Get-Item", {"LiteralPath": [ACTIVE]}, id="active", select=("LastWriteTime",), accept=(_NO_FILE,)),
-        Call("Get-Item", {"LiteralPath": [XML]}, id="scan", select=("FullName",), accept=(_NO_FILE,)),
+        Call("Get-Item", {"LiteralPath": [ACTIVE]}, id="active", select=("LastWriteTime",), accept=no_file),
+        Call("Get-Item", {"LiteralPath": [xml]}, id="scan", select=("FullName",), accept=no_file),
         # Windows PowerShell and PowerShell 7 have different ids for a file that is not there.
         *(
             Call(
@@ -103,10 +149,18 @@ def _observe(_config: Sequence[Item]) -> Sequence[Call]:
                 {"LiteralPath": [path], "Algorithm": "SHA256"},
                 id=f"{name}-hash",
                 select=("Hash",),
-                accept=(ANY_ERROR,),
+                accept=any_error,
             )
-            for name, path in (("active", ACTIVE), ("binary", BINARY))
+            for name, path in (("active", ACTIVE), ("binary", binary))
         ),
+        *([_content("binary", binary)] if asked(item).is_anything else []),
+        *([_content("example", rf"{EXAMPLES}\{example['name']}.xml")] if isinstance(example, Mapping) else []),
+    )
+
+
+def _content(name: str, path: str) -> Call:
+    return Call(
+        "Get-Item", {"LiteralPath": [path]}, id=name, select=("FullName",), attach=("FullName",), accept=(ANY_ERROR,)
     )
 
 
@@ -118,17 +172,48 @@ def _wanted_hash(results: Results, config: Sequence[Item]) -> str:
     return str(results.first("binary-hash").get("Hash", "")).lower()
 
 
+def _policy(results: Results, call: str, read: Callable[[bytes], Policy]) -> Policy | None:
+    """Return a policy that came along with an observation; None where there is none, or one that cannot be read."""
+    content = results.outcome(call).attachments.get("FullName")
+    if not content:
+        return None
+    try:
+        return read(content)
+    except FormatError:
+        return None
+
+
+def _draft(results: Results, config: Sequence[Item]) -> frozenset[int] | None:
+    """Return the rule options that the policy has or will have before config's are applied; None: nobody knows."""
+    made = _policy(results, "binary", si_policy_binary.read)
+    if made is not None:
+        return numbers_of(made)
+    if results.outcome("binary").attachments:
+        return None
+    item: Item = config[0] if config else {}
+    if item.get("example") is not None:
+        example = _policy(results, "example", si_policy_xml.read)
+        return None if example is None else numbers_of(example)
+    scan = item.get("scan")
+    covers_programs = not isinstance(scan, Mapping) or scan.get("user_mode") is not False
+    return _OF_A_SCAN | {script_enforcement.USER_MODE} if covers_programs else _OF_A_SCAN
+
+
 def _read(results: Results, config: Sequence[Item]) -> Reading:
     applied = str(results.first("active-hash").get("Hash", "")).lower()
     written = str(results.first("active").get("LastWriteTime", ""))
     # Both are ISO 8601 in UTC with the same number of digits, so they compare as text.
     pending = bool(applied) and written >= str(results.first("system").get("LastBootUpTime", ""))
     is_applied = bool(applied) and applied == _wanted_hash(results, config)
+    wanted, made = asked(config[0] if config else {}), _policy(results, "binary", si_policy_binary.read)
+    # Of a policy that cannot be read nobody knows what is to be changed.
+    is_as_asked = made is None or wanted.is_met(made)
     guard = results.first("guard")
     item = {
-        "active": is_applied and not pending,
-        "is_applied": is_applied,
+        "active": is_applied and not pending and is_as_asked,
+        "is_applied": is_applied and is_as_asked,
         "is_scanned": results.error("scan") is None,
+        "draft": _draft(results, config),
         "sha256": applied or None,
         "restart_pending": pending,
         "kernel_enforcement": name_of(guard.get("CodeIntegrityPolicyEnforcementStatus"), _ENFORCEMENT),
@@ -137,9 +222,36 @@ def _read(results: Results, config: Sequence[Item]) -> Reading:
     return Reading({SINGLE: item})
 
 
-def _refuse(_before: Item | None, after: Item | None) -> Sequence[Problem]:
-    sources = () if after is None else [name for name in ("policy", "scan") if after.get(name) is not None]
-    return () if sources else (Problem(NO_SOURCE, "this host"),)
+def _refuse(before: Item | None, after: Item | None) -> Sequence[Problem]:
+    item: Item = after or {}
+    if not any(item.get(name) is not None for name in SOURCES):
+        return (Problem(NO_SOURCE, "this host"),)
+    artifact = item.get("policy")
+    if isinstance(artifact, Artifact):
+        return _refuse_artifact(artifact, item)
+    wanted, draft = asked(item), (before or {}).get("draft")
+    if not isinstance(draft, frozenset):
+        is_let_through = item.get("accept_constrained_language") or script_enforcement.AUDIT in wanted.set
+        return () if is_let_through else (Problem(NOT_JUDGED, "this host"),)
+    return _locking_out((draft | wanted.set) - wanted.removed, "the policy of this host", item)
+
+
+def _locking_out(options: frozenset[int], thing: str, item: Item) -> Sequence[Problem]:
+    problem = None if item.get("accept_constrained_language") else script_enforcement.why_not(options, thing)
+    return () if problem is None else (problem,)
+
+
+def _refuse_artifact(artifact: Artifact, item: Item) -> Sequence[Problem]:
+    if artifact.content is None:  # yet to come
+        return ()
+    try:
+        options = numbers_of(si_policy_binary.read(artifact.content))
+    except FormatError as error:
+        return (Problem(NOT_JUDGED, artifact.path, str(error)),)
+    found, mode = AUDIT_MODE if script_enforcement.AUDIT in options else ENFORCED, item.get("mode")
+    if mode not in (None, found):
+        return (Problem(OTHER_MODE, artifact.path, f"mode is {mode}, the policy is {found}"),)
+    return _locking_out(options, artifact.path, item)
 
 
 def _scan(options: Mapping[str, object]) -> Step:
@@ -155,28 +267,31 @@ def _scan(options: Mapping[str, object]) -> Step:
     )
 
 
-def _numbers(value: object) -> list[int]:
-    return [int(text) for text in texts(value)]
+def _first_draft(item: Item, xml: str) -> Step:
+    """Return how the XML of a policy comes about on the host."""
+    example = item.get("example")
+    if isinstance(example, Mapping):
+        source: Value = [rf"{EXAMPLES}\{example['name']}.xml"]
+        return changing("Copy-Item", {"LiteralPath": source, "Destination": xml, "Force": True})
+    return _scan(certainly(dict, item.get("scan"), "refused without"))
 
 
-def _compiled(options: Mapping[str, object]) -> Sequence[Step]:
-    hvci = options.get("hypervisor_enforced")
+def _compiled(item: Item, xml: str, binary: str) -> Sequence[Step]:
+    wanted = asked(item)
+    hvci = wanted.hypervisor_enforced
     return (
+        *(changing("Set-RuleOption", {"FilePath": xml, "Option": number}) for number in sorted(wanted.set)),
         *(
-            changing("Set-RuleOption", {"FilePath": XML, "Option": number})
-            for number in _numbers(options.get("rule_options"))
-        ),
-        *(
-            changing("Set-RuleOption", {"FilePath": XML, "Option": number, "Delete": True})
-            for number in _numbers(options.get("removed_rule_options"))
+            changing("Set-RuleOption", {"FilePath": xml, "Option": number, "Delete": True})
+            for number in sorted(wanted.removed)
         ),
         *(
             []
             if hvci is None
-            else [changing("Set-HVCIOptions", {"FilePath": XML, "Enabled" if hvci else "None": True})]
+            else [changing("Set-HVCIOptions", {"FilePath": xml, "Enabled" if hvci else "None": True})]
         ),
         # Always anew: Copy-Item hands the time of its source on, and that has to be of this start of Windows.
-        changing("ConvertFrom-CIPolicy", {"XmlFilePath": XML, "BinaryFilePath": BINARY}),
+        changing("ConvertFrom-CIPolicy", {"XmlFilePath": xml, "BinaryFilePath": binary}),
     )
 
 
@@ -191,11 +306,17 @@ def _change(before: Item | None, after: Item | None) -> Sequence[Step]:
         source: Value = File(artifact.content or b"", artifact.name)
         made: Sequence[Step] = ()
     else:
-        options = certainly(dict, after.get("scan"), "refused without")
-        source = BINARY
-        made = (*(() if present.get("is_scanned") else (_scan(options),)), *_compiled(options))
+        xml, binary = files_of(after)
+        source = binary
+        made = (*(() if present.get("is_scanned") else (_first_draft(after, xml),)), *_compiled(after, xml, binary))
     return (*made, changing("Copy-Item", {"LiteralPath": [source], "Destination": ACTIVE, "Force": True}), restart)
 
+
+_RULE_OPTIONS = (
+    Option("rule_options", Role.INPUT, type="list", elements="int"),
+    Option("removed_rule_options", Role.INPUT, type="list", elements="int"),
+    Option("hypervisor_enforced", Role.INPUT, type="bool"),
+)
 
 RESOURCE = Resource(
     name="code_integrity_policy",
@@ -210,11 +331,17 @@ RESOURCE = Resource(
                 Option("level", Role.INPUT, choices=LEVELS),
                 Option("fallback", Role.INPUT, type="list", elements="str", choices=LEVELS),
                 Option("user_mode", Role.INPUT, type="bool"),
-                Option("rule_options", Role.INPUT, type="list", elements="int"),
-                Option("removed_rule_options", Role.INPUT, type="list", elements="int"),
-                Option("hypervisor_enforced", Role.INPUT, type="bool"),
+                *_RULE_OPTIONS,
             ),
         ),
+        Option(
+            "example",
+            Role.INPUT,
+            type="dict",
+            suboptions=(Option("name", Role.INPUT, required=True, choices=EXAMPLE_NAMES), *_RULE_OPTIONS),
+        ),
+        Option("mode", Role.INPUT, choices=(AUDIT_MODE, ENFORCED)),
+        Option("accept_constrained_language", Role.INPUT, type="bool"),
         Option("active", Role.DERIVED, type="bool"),
         Option("sha256", Role.COMPUTED),
         Option("restart_pending", Role.COMPUTED, type="bool"),

@@ -14,6 +14,9 @@ from ansible_collections.guarded.fabric.lab.wire.recognised_scripts import (
     WhoAmI,
 )
 from ansible_collections.guarded.fabric.lab.wire.target import ModuleExecution, ProcessResult, ScriptExecution
+from ansible_collections.guarded.fabric.lab.world import code_integrity, files, measured_boot
+from ansible_collections.guarded.fabric.plugins.module_utils import si_policy_binary
+from ansible_collections.guarded.fabric.plugins.module_utils.si_policy import AUDIT_MODE, without_option
 
 from .playground import PASSWORDS
 
@@ -149,3 +152,22 @@ def test_every_execution_is_followed_by_saving(lab: Playground) -> None:
     saved: list[Machine] = []
     _module(_host(lab, "hosta01", saved), ModuleExecution("ansible.windows.win_ping", b"", {}))
     assert saved == [lab.machine("hosta01")]
+
+
+def test_ansible_is_locked_out_where_unsigned_scripts_are_constrained(lab: Playground) -> None:
+    """Nothing of it works any more, not even a restart; the policy has to be taken away by hand."""
+    machine = lab.machine("hosta01")
+    policy = without_option(code_integrity.policy_for([], ["Hash"], user_mode=True, deny=False), AUDIT_MODE)
+    files.write(machine, measured_boot.CODE_INTEGRITY_POLICY_PATH, si_policy_binary.write(policy))
+    host = _host(lab, "hosta01")
+    assert _module(host, ModuleExecution("guarded.fabric.invoke_cmdlets", SOURCE, CALLS))[0] == 0
+    lab.restart("hosta01")
+    for result in (
+        asyncio.run(host.execute(ModuleExecution("guarded.fabric.invoke_cmdlets", SOURCE, CALLS), "Administrator")),
+        _script(host, WhoAmI()),
+    ):
+        assert (result.rc, result.stdout) == (1, b"")
+        assert b"ConstrainedLanguage" in result.stderr
+    del machine.files[measured_boot.CODE_INTEGRITY_POLICY_PATH]
+    lab.restart("hosta01")
+    assert _script(host, WhoAmI()).rc == 0

@@ -9,7 +9,7 @@ from ansible_collections.guarded.fabric.lab.cmdlets.registry import NotEmulatedE
 from ansible_collections.guarded.fabric.lab.reading import User
 from ansible_collections.guarded.fabric.lab.world import code_integrity, files, measured_boot
 from ansible_collections.guarded.fabric.plugins.module_utils import si_policy_binary
-from ansible_collections.guarded.fabric.plugins.module_utils.si_policy import AUDIT_MODE, without_option
+from ansible_collections.guarded.fabric.plugins.module_utils.si_policy import AUDIT_MODE, with_option, without_option
 
 if TYPE_CHECKING:
     from .playground import Playground
@@ -162,7 +162,12 @@ def test_scripts_are_constrained_where_an_enforced_policy_holds_for_them(lab: Pl
     programs = code_integrity.scan(host, "C:\\", (), user_mode=True)
     policy = code_integrity.policy_for(programs, ["Hash"], user_mode=True, deny=False)
     assert lab.batch("hosta01", DATE)["language_mode"] == "FullLanguage"
-    for wanted, mode in ((policy, "FullLanguage"), (without_option(policy, AUDIT_MODE), "ConstrainedLanguage")):
+    enforced = without_option(policy, AUDIT_MODE)
+    for wanted, mode in (
+        (policy, "FullLanguage"),
+        (enforced, "ConstrainedLanguage"),
+        (with_option(enforced, "Disabled:Script Enforcement"), "FullLanguage"),
+    ):
         files.write(host, measured_boot.CODE_INTEGRITY_POLICY_PATH, si_policy_binary.write(wanted))
         lab.restart("hosta01")
         assert lab.batch("hosta01", DATE)["language_mode"] == mode

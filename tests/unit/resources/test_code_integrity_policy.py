@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ansible_collections.guarded.fabric.lab.world import power, restarts
-from ansible_collections.guarded.fabric.plugins.module_utils import si_policy_binary
+from ansible_collections.guarded.fabric.lab.world.code_integrity_state import scripts_are_constrained
+from ansible_collections.guarded.fabric.plugins.module_utils import si_policy_binary, si_policy_xml
+from ansible_collections.guarded.fabric.plugins.module_utils.si_policy import has_option, with_option, without_option
+from ansible_collections.guarded.fabric.plugins.module_utils.si_policy_comparison import differences
 from ansible_collections.guarded.fabric.plugins.plugin_utils import artifact_kinds
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import Call, CallError, Outcome, Restart, Results
 from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import Artifact
@@ -20,7 +23,10 @@ if TYPE_CHECKING:
     from .rollout import Operator, Stages
 
 RESOURCE = resource.RESOURCE
-SCAN: Item = {"scan": {"level": "Publisher", "fallback": ["Hash"], "removed_rule_options": [3, 16]}}
+SCAN: Item = {"scan": {"level": "Publisher", "fallback": ["Hash"], "removed_rule_options": [16]}}
+ENFORCED: Item = {**SCAN, "mode": "enforced"}
+FREE: Item = {"scan": {"removed_rule_options": [16], "rule_options": [11]}, "mode": "enforced"}
+"""Enforced, and scripts are left alone."""
 
 
 def scans(lab: Lab) -> int:
@@ -151,7 +157,7 @@ def test_a_copy_is_always_made_of_a_fresh_file() -> None:
     """Copy-Item hands on the time of its source, by which it is told whether a restart is due."""
     item = reading("CD", "ab", EARLY, LATE, SCAN)
     cmdlets = [step.cmdlet for step in RESOURCE.change(item, {**SCAN, "active": True}) if isinstance(step, Call)]
-    assert cmdlets == ["Set-RuleOption", "Set-RuleOption", "ConvertFrom-CIPolicy", "Copy-Item"]
+    assert cmdlets == ["Set-RuleOption", "ConvertFrom-CIPolicy", "Copy-Item"]
 
 
 @pytest.mark.parametrize(("enforced", "switch"), [(True, "Enabled"), (False, "None")])
@@ -160,3 +166,105 @@ def test_the_hypervisor_enforces_it_or_not(enforced: bool, switch: str) -> None:
     steps = RESOURCE.change(None, {"scan": options, "active": True})
     (call,) = [step for step in steps if isinstance(step, Call) and step.cmdlet == "Set-HVCIOptions"]
     assert call.parameters == {"FilePath": resource.XML, switch: True}
+
+
+def problems(lab: Lab, machine: str, item: Item) -> list[str]:
+    calls = lab.reader.statistics.changes.total()
+    with pytest.raises(FabricError) as error:
+        lab.run(machine, RESOURCE, [item])
+    assert lab.reader.statistics.changes.total() == calls
+    return [problem.kind.id for problem in error.value.problems]
+
+
+def test_a_policy_goes_from_audit_to_enforcement_without_another_scan(stages: Stages) -> None:
+    lab = stages.after("prepare_hosts").lab
+    number, scanned = scans(lab), lab.machine("host01").files[resource.XML.lower()]
+    assert not lab.run("host01", RESOURCE, [{**SCAN, "mode": "audit"}]).changed
+    report = beats(lab, "host01", RESOURCE, [FREE])
+    assert report.after[0]["kernel_enforcement"] == "enforced"
+    assert scans(lab) == number
+    before, after = (
+        si_policy_xml.read(content) for content in (scanned, lab.machine("host01").files[resource.XML.lower()])
+    )
+    assert {str(item) for item in differences(before, after)} == {
+        "option removed: Enabled:Audit Mode",
+        "option added: Disabled:Script Enforcement",
+    }
+    # And back, as one does who finds something blocked.
+    assert beats(lab, "host01", RESOURCE, [{**SCAN, "mode": "audit"}]).after[0]["kernel_enforcement"] == "audit"
+
+
+def test_what_the_hypervisor_does_can_change_later(stages: Stages) -> None:
+    lab = stages.after("prepare_hosts").lab
+    report = beats(lab, "host01", RESOURCE, [{"scan": {"hypervisor_enforced": False}}])
+    assert any(command.startswith("Set-HVCIOptions") for command in report.commands)
+
+
+def test_a_policy_that_would_lock_ansible_out_is_refused_before_anything_happens(stages: Stages) -> None:
+    lab = stages.after("prepare_hosts").lab
+    assert problems(lab, "host01", ENFORCED) == ["GF-CIP-002"]
+    # On a host without any policy yet, too: what a scan makes is known before.
+    assert problems(stages.after("nothing").lab, "host01", ENFORCED) == ["GF-CIP-002"]
+    with pytest.raises(FabricError, match="GF-CIP-002"):
+        lab.run("host01", RESOURCE, [ENFORCED], check_mode=True)
+
+
+def test_who_has_signed_everything_may_constrain_scripts(stages: Stages) -> None:
+    lab = stages.after("prepare_hosts").lab
+    beats(lab, "host01", RESOURCE, [{**ENFORCED, "accept_constrained_language": True}])
+    assert scripts_are_constrained(lab.machine("host01"))
+
+
+def test_a_policy_for_drivers_only_leaves_scripts_alone(stages: Stages) -> None:
+    lab = stages.after("nothing").lab
+    beats(lab, "host01", RESOURCE, [{"scan": {"user_mode": False}, "mode": "enforced"}])
+    assert not scripts_are_constrained(lab.machine("host01"))
+    (found,) = lab.run("host01", RESOURCE, [], state="gathered").before
+    assert (found["kernel_enforcement"], found["user_enforcement"]) == ("enforced", "off")
+
+
+def enforced_artifact(operator: Operator, *options: int) -> Artifact:
+    content = operator.load(RESOURCE, [{"policy": operator.path(artifact_kinds.CODE_INTEGRITY_POLICY, "core")}])[0][
+        "policy"
+    ]
+    assert isinstance(content, Artifact)
+    policy = without_option(si_policy_binary.read(content.content or b""), 3)
+    for option in options:
+        policy = with_option(policy, option)
+    return Artifact("core.p7b", si_policy_binary.write(policy), None)
+
+
+def test_an_artifact_is_looked_into_before_it_is_applied(stages: Stages) -> None:
+    operator = stages.after("prepare_hosts")
+    lab = operator.lab
+    constraining, free = enforced_artifact(operator), enforced_artifact(operator, 11)
+    assert problems(lab, "host02", {"policy": constraining}) == ["GF-CIP-002"]
+    assert problems(lab, "host02", {"policy": free, "mode": "audit"}) == ["GF-CIP-004"]
+    assert problems(lab, "host02", {"policy": Artifact("core.p7b", b"no policy", None)}) == ["GF-CIP-005"]
+    beats(lab, "host02", RESOURCE, [{"policy": free, "mode": "enforced"}])
+    assert not scripts_are_constrained(lab.machine("host02"))
+
+
+def test_an_example_of_windows_is_a_source_too(stages: Stages) -> None:
+    lab = stages.after("nothing").lab
+    item = {"example": {"name": "AllowMicrosoft", "removed_rule_options": [16], "hypervisor_enforced": True}}
+    report = beats(lab, "host01", RESOURCE, [{**item, "mode": "audit"}])
+    assert report.after[0]["kernel_enforcement"] == "audit"
+    assert report.commands[0].startswith("Copy-Item -LiteralPath @('C:\\Windows\\schemas")
+    policy = si_policy_binary.read(lab.machine("host01").files[resource.ACTIVE.lower()])
+    assert (has_option(policy, 16), policy.hvci_options) == (False, 1)
+    assert problems(lab, "host01", {**item, "mode": "enforced"}) == ["GF-CIP-002"]
+    assert problems(stages.after("nothing").lab, "host01", {"example": {"name": "DefaultWindows_Enforced"}}) == [
+        "GF-CIP-002"
+    ]
+
+
+def test_an_option_cannot_be_set_and_removed(stages: Stages) -> None:
+    lab = stages.after("nothing").lab
+    assert problems(lab, "host01", {"scan": {"rule_options": [3, 16]}, "mode": "enforced"}) == ["GF-CIP-003"]
+
+
+def test_nothing_is_concluded_from_a_policy_that_cannot_be_read(stages: Stages) -> None:
+    lab = stages.after("prepare_hosts").lab
+    lab.machine("host01").files[resource.BINARY.lower()] = b"of a Windows to come"
+    assert problems(lab, "host01", ENFORCED) == ["GF-CIP-005"]
