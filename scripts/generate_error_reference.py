@@ -66,7 +66,10 @@ def _defined(tree: ast.Module) -> Iterator[str]:
     """Go through the ids of the kinds that a file makes."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _MAKERS:
-            yield str(ast.literal_eval(node.args[0]))
+            first = node.args[0]
+            # Some are made of another kind, which is defined elsewhere.
+            if isinstance(first, ast.Constant):
+                yield str(first.value)
 
 
 def _kinds(values: dict[str, object]) -> Iterator[Kind]:
