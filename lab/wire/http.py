@@ -151,6 +151,8 @@ class HttpListener:
             await self._close(writer)
 
     async def _close(self, writer: asyncio.StreamWriter) -> None:
+        if writer.is_closing():  # Was reset, or never got as far as TLS: nobody would say when it is closed.
+            return
         writer.close()
         try:
             async with asyncio.timeout(self.limits.linger):

@@ -11,14 +11,16 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from ansible_collections.guarded.fabric.lab.wire.http import HttpListener, HttpRequest, HttpResponse, Limits
+from ansible_collections.guarded.fabric.lab.wire.http import Capacity, HttpListener, HttpRequest, HttpResponse, Limits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from .machine import PASSWORD, USER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from ansible_collections.guarded.fabric.lab.wire.certificates import ServerCertificate
 
     from .conftest import Listening
     from .machine import LoopThread
@@ -105,6 +107,95 @@ def test_a_client_that_does_not_take_its_answer_is_dropped(listener: HttpListene
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
             connection.sendall(request * 1000)
+
+
+def test_a_client_that_sends_a_byte_now_and_then_is_dropped(listener: HttpListener) -> None:
+    started = time.monotonic()
+    with socket.create_connection(("127.0.0.1", listener.port), timeout=10) as connection:
+        while sends(connection, b"x"):
+            assert time.monotonic() - started < 5
+            time.sleep(0.1)
+
+
+def sends(connection: socket.socket, data: bytes) -> bool:
+    """Send, and say if the other side still took it."""
+    try:
+        connection.sendall(data)
+    except (ConnectionResetError, BrokenPipeError):
+        return False
+    return True
+
+
+def connect(address: tuple[str, int]) -> socket.socket:
+    return socket.create_connection(address, timeout=10)
+
+
+def is_refused(connection: socket.socket) -> bool:
+    """Say if the server closes a connection instead of answering a request on it."""
+    try:
+        connection.sendall(b"GET / HTTP/1.1\r\nContent-Length: 0\r\n\r\n")
+        return connection.recv(10) == b""
+    except (ConnectionResetError, BrokenPipeError):
+        return True
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("connections", [(3, 1000), (300, 3)], ids=["of a listener", "of all listeners"])
+def test_connections_are_limited_and_a_place_is_free_once_a_client_has_gone(
+    thread: LoopThread, connections: tuple[int, int]
+) -> None:
+    of_one, of_all = connections
+    capacity = Capacity(of_all)
+    listener = HttpListener("127.0.0.1", 0, lambda: echo, None, Limits(connections=of_one), capacity)
+    thread.run(listener.open())
+    with contextlib.ExitStack() as stack:
+        stack.callback(lambda: thread.run(listener.close()))
+        first, *others = [stack.enter_context(connect(("127.0.0.1", listener.port))) for _ in range(3)]
+        wait_for(lambda: capacity.taken == 3)
+        assert is_refused(stack.enter_context(connect(("127.0.0.1", listener.port))))
+        first.close()
+        wait_for(lambda: capacity.taken == 2)
+        assert not is_refused(stack.enter_context(connect(("127.0.0.1", listener.port))))
+        assert not any(is_refused(each) for each in others)
+    assert capacity.taken == 0
+
+
+def test_a_client_that_never_begins_tls_counts_and_is_dropped(listening: Listening) -> None:
+    capacity = listening.https.capacity
+    with connect(("127.0.0.1", listening.https.port)) as connection:
+        wait_for(lambda: capacity.taken == 1)
+        started = time.monotonic()
+        assert connection.recv(10) == b""
+        assert time.monotonic() - started < 3
+    wait_for(lambda: capacity.taken == 0)
+
+
+def test_a_client_that_never_ends_tls_is_dropped(listening: Listening) -> None:
+    context = ssl.create_default_context(cafile=str(listening.certificate.authority))
+    request = b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"
+    with connect(("127.0.0.1", listening.https.port)) as plain:
+        connection = context.wrap_socket(plain, server_hostname="127.0.0.1", suppress_ragged_eofs=True)
+        connection.sendall(request)
+        wait_for(lambda: listening.https.capacity.taken == 0)
+        connection.close()
+
+
+def test_a_machine_that_goes_down_drops_clients_that_have_not_begun_tls(
+    thread: LoopThread, certificate: ServerCertificate
+) -> None:
+    listener = HttpListener("127.0.0.1", 0, lambda: echo, certificate.context())
+    thread.run(listener.open())
+    with connect(("127.0.0.1", listener.port)) as connection:
+        wait_for(lambda: listener.capacity.taken == 1)
+        thread.run(listener.close())
+        assert is_refused(connection)
+    assert listener.capacity.taken == 0
 
 
 def post(listening: Listening, body: bytes) -> bytes:
