@@ -19,11 +19,16 @@ from ansible.plugins.action import ActionBase
 from . import requirements
 from .controller_files import unapproved, with_files
 from .engine import Answer, Execute, InterruptedChangeError, Need, Reboot, Report, Request, reconcile
+from .plain_data import plain
 from .plan import argument_spec
 from .problems import FabricError, Kind, Owner, Problem
+from .warming import warm
 
 if TYPE_CHECKING:
     from .resource import Item, Resource
+
+# The strategy loads a task's action before it forks.
+warm()
 
 MODULE = "guarded.fabric.invoke_cmdlets"
 """The only module that runs on a host."""
@@ -66,7 +71,7 @@ class FabricAction(ActionBase):
 
     def fabric_take(self, spec: Spec, arguments: Mapping[str, object], where: str = "") -> dict[str, Any]:
         """Return options as the spec has them; `where` begins the message of AnsibleActionFail for what it has not."""
-        result = ArgumentSpecValidator(spec).validate(arguments)
+        result = ArgumentSpecValidator(spec).validate({name: plain(value) for name, value in arguments.items()})
         if result.error_messages:
             raise AnsibleActionFail(where + "; ".join(result.error_messages))
         parameters: dict[str, Any] = result.validated_parameters
