@@ -155,7 +155,7 @@ def baseline(log: EventLog) -> Baseline:
     facts = boot_facts(log)
     policies = (r.value for r in sipa.flatten(sipa.measurements(log)) if isinstance(r.value, sipa.SecureBootPolicy))
     return Baseline(
-        variables={_variable_name(variable): variable.content for variable in _secure_boot_variables(log)},
+        variables={uefi.shown_name(variable): variable.content for variable in _secure_boot_variables(log)},
         authorities=frozenset(_authorities(log)),
         firmware_actions=frozenset(firmware_actions(log)),
         boot_debugging=facts.boot_debugging,
@@ -244,7 +244,7 @@ def contradictions(log: EventLog, bank: int) -> Iterator[str]:
             )
     contents: dict[str, bytes] = {}
     for variable in _secure_boot_variables(log):
-        name = _variable_name(variable)
+        name = uefi.shown_name(variable)
         if contents.setdefault(name, variable.content) != variable.content:
             yield f"the variable {name} is measured twice with different contents"
 
@@ -280,15 +280,7 @@ def _authorities(log: EventLog) -> Iterator[Authority]:
     for event in log.events:
         if event.pcr == SECURE_BOOT_PCR and event.type == tcg_log.EV_EFI_VARIABLE_AUTHORITY:
             variable = uefi.parse_variable(event.data)
-            yield Authority(_variable_name(variable), uefi.parse_authority(variable.content))
-
-
-def _variable_name(variable: uefi.Variable) -> str:
-    # A name stands in reports for people; whoever wrote the log must not write there what a terminal obeys.
-    name = variable.name if variable.name.isprintable() else ascii(variable.name)
-    if variable.vendor in (uefi.GLOBAL_VARIABLE, uefi.IMAGE_SECURITY_DATABASE):
-        return name
-    return f"{name} of {variable.vendor}"
+            yield Authority(uefi.shown_name(variable), uefi.parse_authority(variable.content))
 
 
 def _variable_differences(old: Baseline, new: Baseline) -> Iterator[Difference]:

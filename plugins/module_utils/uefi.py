@@ -63,6 +63,15 @@ class Signature:
     data: bytes
 
 
+def shown_name(variable: Variable) -> str:
+    """Return a variable's name for people, with its vendor where that is not one of UEFI's own."""
+    # Whoever wrote the log must not write into reports what a terminal obeys.
+    name = variable.name if variable.name.isprintable() else ascii(variable.name)
+    if variable.vendor in (GLOBAL_VARIABLE, IMAGE_SECURITY_DATABASE):
+        return name
+    return f"{name} of {variable.vendor}"
+
+
 def parse_variable(data: bytes) -> Variable:
     """Read UEFI_VARIABLE_DATA; bytes after it are ignored, as firmware leaves some. Raises FormatError."""
     what = "UEFI_VARIABLE_DATA"
