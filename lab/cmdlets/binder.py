@@ -143,7 +143,7 @@ def _check_mandatory(known: Contract, parameter: Parameter, value: object) -> No
     kind = ""
     if value is None:
         kind = "Null"
-    elif value == "":
+    elif value == "" and parameter.type == "String":
         kind = "EmptyString"
     elif isinstance(value, list | bytes) and not value:
         kind = "EmptyArray"

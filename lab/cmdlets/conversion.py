@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Conversion of a value to the published type of a parameter, as PowerShell's binder does it.
 
-Stricter than PowerShell in two places where it would accept what is always a mistake: an object does not turn into
-text, and a number does not stand for an enum's name.
+Stricter than PowerShell in places where it would accept what is always a mistake: an object does not turn into text,
+and a number, also one in a text, does not stand for an enum's name or an address.
 """
 
 from __future__ import annotations
@@ -154,6 +154,19 @@ def _enum(value: object, accepted: Sequence[str]) -> str:
     return ", ".join(names)
 
 
+def _uri(value: object) -> str | None:
+    if isinstance(value, bool):
+        raise ConversionError("it is not a URI")
+    return None if value is None else _text(value)
+
+
+def _credential(value: object) -> object:
+    # PowerShell asks a person for the missing credential, and nobody is there.
+    if isinstance(value, Credential):
+        return value
+    raise ConversionError("it is not a PSCredential")
+
+
 def _address(value: object) -> str:
     if isinstance(value, str):
         try:
@@ -246,10 +259,10 @@ _CONVERTERS: Final[Mapping[str, Callable[[object], object]]] = {
     "IPAddress": _address,
     "DateTime": _date,
     "TimeSpan": _time_span,
-    "Uri": _text,
+    "Uri": _uri,
     "Version": _text,
     "SecureString": _exactly(SecureString, "SecureString"),
-    "PSCredential": _exactly(Credential, "PSCredential"),
+    "PSCredential": _credential,
     "Hashtable": _exactly(dict, "Hashtable"),
     "IDictionary": _exactly(dict, "Hashtable"),
     "ScriptBlock": _exactly((), "ScriptBlock"),

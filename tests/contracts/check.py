@@ -72,7 +72,7 @@ def _findings(call: Mapping[str, object], version: Version) -> Iterator[Finding]
     names = {name for item in known.sets for name in item.places} | COMMON | (RISK if known.should_process else set())
     yield from (Finding(f"-{name} is not how a parameter is published") for name in parameters if name not in names)
     try:
-        bind(known.name, {name: _resolved(known, name, value) for name, value in parameters.items()}, version)
+        bind(known.name, {name: resolved(known, name, value) for name, value in parameters.items()}, version)
     except BindError as error:
         yield Finding(str(error), error.error_id.split(",")[0] in _ABOUT_A_VALUE)
 
@@ -83,27 +83,27 @@ def _mapping(value: object) -> Mapping[str, object]:
     return value
 
 
-def _resolved(known: Contract, name: str, value: object) -> object:
-    """Return a value as the lab would resolve it; one that is no tagged value stays."""
+def resolved(known: Contract, name: str, value: object) -> object:
+    """Return a value of a call as the lab would resolve it; one that is no tagged value stays."""
     if isinstance(value, list):
-        return [_resolved(known, name, item) for item in value]
+        return [resolved(known, name, item) for item in value]
     if not isinstance(value, Mapping) or len(value) != 1:
         return value
     ((tag, content),) = value.items()
-    resolved: object = value
+    found: object = value
     match tag:
         case "$ref":
-            resolved = placeholder(known.parameters.get(name))
+            found = placeholder(known.parameters.get(name))
         case "$secret":
-            resolved = SecureString(str(content))
+            found = SecureString(str(content))
         case "$credential":
             named = _mapping(content)
-            resolved = Credential(str(named["username"]), SecureString(str(named["password"])))
+            found = Credential(str(named["username"]), SecureString(str(named["password"])))
         case "$bytes":
-            resolved = b"content"
+            found = b"content"
         case "$file" if _SUFFIX.fullmatch(str(_mapping(content).get("suffix", ""))):
-            resolved = "path"
-    return resolved
+            found = "path"
+    return found
 
 
 def placeholder(parameter: Parameter | None) -> object:

@@ -80,7 +80,8 @@ def _of_another_type(known: Contract, attempt: Attempt, name: str) -> Iterator[M
 
 def _mixed(known: Contract, attempt: Attempt) -> Iterator[Mutation]:
     """Add, one at a time, each parameter that is in no set to which all of the call's belong."""
-    possible = [item.places for item in known.sets if all(name in item.places for name in attempt.parameters)]
+    own = [name for name in attempt.parameters if name in known.parameters]
+    possible = [item.places for item in known.sets if all(name in item.places for name in own)]
     for name, parameter in known.parameters.items():
         given = sample(parameter)
         is_elsewhere = any(name in item.places for item in known.sets)
