@@ -28,6 +28,10 @@ _LONGEST_BODY: Final = 4 * 1024 * 1024
 """Far above any boot log; what is longer is not read."""
 
 
+_LONGEST_SESSION: Final = 256
+"""Characters. The service keeps a session's id until the host answers; the lab's hosts send GUIDs."""
+
+
 class PayloadError(ValueError):
     """The body is not a valid message for the path it was sent to: PayloadErrorReply."""
 
@@ -67,7 +71,7 @@ def read_tpm_request(body: bytes) -> TpmRequest:
         raise PayloadError(f"__type {hint!r} is no request of this path")
     context = _base64(message, "RtpmNewContext") if hint == "TpmRequestContinue" else None
     return TpmRequest(
-        _text(message, "SessionId"),
+        _session(message),
         _results(message),
         _base64(message, "RtpmPublicEndorsementKey"),
         context,
@@ -86,7 +90,7 @@ def read_attestation_request(body: bytes) -> AttestationRequest:
         if kind in provided:
             raise PayloadError(f"ProvidedContent has {number} twice")
         provided[kind] = content
-    return AttestationRequest(_text(message, "SessionId"), _results(message), provided)
+    return AttestationRequest(_session(message), _results(message), provided)
 
 
 def read_active_directory_request(body: bytes) -> ActiveDirectoryRequest:
@@ -95,7 +99,7 @@ def read_active_directory_request(body: bytes) -> ActiveDirectoryRequest:
     if _type_hint(message) != "ADRequest":
         raise PayloadError("__type is not ADRequest")
     wanted = tuple((_result(number), key) for number, key in _pairs(message, "RequestedContent"))
-    return ActiveDirectoryRequest(_text(message, "SessionId"), wanted)
+    return ActiveDirectoryRequest(_session(message), wanted)
 
 
 def error_reply(name: str) -> bytes:
@@ -174,6 +178,13 @@ def _text(message: Mapping[str, object], name: str) -> str:
     if not isinstance(value, str):
         raise PayloadError(f"{name} is not a string")
     return value
+
+
+def _session(message: Mapping[str, object]) -> str:
+    session = _text(message, "SessionId")
+    if len(session) > _LONGEST_SESSION:
+        raise PayloadError(f"SessionId is longer than {_LONGEST_SESSION} characters")
+    return session
 
 
 def _base64(message: Mapping[str, object], name: str) -> bytes:

@@ -167,6 +167,7 @@ def test_what_is_no_request_of_version_1_is_a_payload_error(fabric: Fabric, mess
         request(b"", ProvidedContent=[{"m_Item1": 2, "m_Item2": ""}, {"m_Item1": 2, "m_Item2": ""}]),
         request(b"", ProvidedContent=[[]]),
         request(b"", ProvidedContent={}),
+        request(b"", SessionId="1" * 257),
     ],
 )
 def test_what_is_no_request_of_version_2_is_a_payload_error(fabric: Fabric, message: object) -> None:
