@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible import constants
 from ansible.plugins.callback import CallbackBase
+from ansible_collections.guarded.fabric.plugins.plugin_utils.connection_problems import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,8 @@ version_added: 0.1.0
 description:
   - Prints a line for each task that says on how many hosts it changed something, and a table at the end that says how
     long each play took. A play is a phase of the rollout.
-  - Problems of this collection's modules are shown with their id, owner and next step, one under the other.
+  - Problems of this collection's modules are shown with their id, owner and next step, one under the other. So is the
+    problem of a machine that cannot be reached, whatever the connection said of it.
 requirements:
   - Set it as stdout callback in configuration.
 options:
@@ -120,6 +122,17 @@ def failure_lines(host: str, result: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def unreachable_lines(host: str, result: Mapping[str, Any]) -> list[str]:
+    """Return why a host cannot be reached, in this collection's words before the connection's own."""
+    problems = result.get("problems") or [{"detail": result.get("msg", "")}]
+    message = str(problems[0].get("detail", ""))
+    kind = kind_of(message)
+    return [
+        f"    {kind.id} [{kind.owner.value}] {host}: {kind.title} ({' '.join(message.split())})",
+        f"      next: {kind.next_step}",
+    ]
+
+
 def _color(purpose: str) -> str:
     """Return the colour that the user's settings give to a purpose, such as ERROR."""
     return str(getattr(constants, f"COLOR_{purpose}"))
@@ -168,18 +181,25 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:  # noqa: ANN401, FBT001, FBT002
         """Show why a task failed."""
+        self._count_failure(result, ignored=ignore_errors)
+        self._show_failure(failure_lines(result._host.get_name(), result._result))  # noqa: SLF001
+
+    def _count_failure(self, result: Any, *, ignored: bool) -> None:  # noqa: ANN401
         host = result._host.get_name()  # noqa: SLF001
         if self._step is not None:
             self._step.failed.append(host)
         if self._phases:
             self._phases[-1].results += 1
-            self._phases[-1].failed += not ignore_errors
-        for line in failure_lines(host, result._result):  # noqa: SLF001
+            self._phases[-1].failed += not ignored
+
+    def _show_failure(self, lines: list[str]) -> None:
+        for line in lines:
             self._display.display(line, color=_color("ERROR"))
 
     def v2_runner_on_unreachable(self, result: Any) -> None:  # noqa: ANN401
-        """Show that a host cannot be reached."""
-        self.v2_runner_on_failed(result)
+        """Show why a host cannot be reached."""
+        self._count_failure(result, ignored=False)
+        self._show_failure(unreachable_lines(result._host.get_name(), result._result))  # noqa: SLF001
 
     def v2_playbook_on_stats(self, stats: Any) -> None:  # noqa: ANN401
         """Show what each phase cost, and which hosts failed."""

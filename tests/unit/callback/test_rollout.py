@@ -1,11 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
 from ansible_collections.guarded.fabric.plugins.callback.rollout import (
     Phase,
     Step,
     failure_lines,
     phase_table,
     step_line,
+    unreachable_lines,
 )
+from ansible_collections.guarded.fabric.plugins.plugin_utils import connection_problems
+
+if TYPE_CHECKING:
+    from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import Kind
 
 
 def test_a_step_says_where_it_changed_something_and_where_not() -> None:
@@ -49,3 +59,34 @@ def test_problems_are_shown_with_owner_and_next_step() -> None:
 
 def test_a_failure_without_problems_shows_its_message() -> None:
     assert failure_lines("host-1", {"msg": "boom"}) == ["    host-1: boom"]
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"msg": "ntlm: the specified credentials were rejected by the server"},
+        {"problems": [{"detail": "ntlm: the specified\ncredentials were rejected by the server"}], "msg": "more"},
+    ],
+)
+def test_why_a_machine_cannot_be_reached_is_explained(result: dict[str, object]) -> None:
+    kind = connection_problems.WRONG_CREDENTIALS
+    said = "ntlm: the specified credentials were rejected by the server"
+    assert unreachable_lines("host-1", result) == [
+        f"    {kind.id} [controller] host-1: {kind.title} ({said})",
+        f"      next: {kind.next_step}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("Access is denied. (extended fault data: ...)", connection_problems.WRONG_CREDENTIALS),
+        ("kerberos: authGSSClientStep() failed: Clock skew too great", connection_problems.CLOCKS_APART),
+        ("certificate verify failed: certificate is not yet valid (_ssl.c:1006)", connection_problems.CLOCKS_APART),
+        ("certificate verify failed: self-signed certificate", connection_problems.UNTRUSTED),
+        ("ntlm: HTTPSConnectionPool(host='h', port=5986): Read timed out.", connection_problems.NO_ANSWER),
+        ("something else", connection_problems.UNREACHABLE),
+    ],
+)
+def test_messages_of_connections_are_told_apart(message: str, kind: Kind) -> None:
+    assert connection_problems.kind_of(message) is kind
