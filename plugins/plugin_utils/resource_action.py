@@ -18,7 +18,8 @@ from ansible.plugins.action import ActionBase
 
 from . import requirements
 from .controller_files import unapproved, with_files
-from .engine import Answer, Execute, InterruptedChangeError, Need, Reboot, Report, Request, reconcile
+from .engine import BAD_ANSWER, Answer, Execute, InterruptedChangeError, Need, Reboot, Report, Request, reconcile
+from .memory_bound import at_most
 from .plain_data import plain
 from .plan import argument_spec
 from .problems import FabricError, Kind, Owner, Problem
@@ -45,6 +46,16 @@ UNREACHABLE = Kind(
     "does not answer, or does not let this account in",
     "look at the machine, its address and the account; once it answers, run again: what was done before is kept",
 )
+ANSWER_TOO_LARGE = Kind(
+    "GF-RUN-010",
+    Owner.CONTROLLER,
+    "answers more than any machine of a guarded fabric has to say, or in a deeper nesting",
+    "look at what the machine runs as PowerShell, and at the machine: it may be hostile",
+)
+
+ANSWER_MEMORY = 128 * 1024 * 1024
+"""Bytes that a task's process may grow by while it takes an answer in. The largest that is one has a few artifacts of
+8 MiB; on its way through Ansible it is there some ten times, as text and as bytes."""
 
 SHUTDOWN_SECONDS = 3
 """win_reboot orders the shutdown for in two seconds. To look earlier finds the old boot, and each such look doubles the
@@ -102,13 +113,21 @@ class FabricAction(ActionBase):
         return {}
 
     def _execute(self, need: Execute, task_vars: dict[str, Any]) -> Answer:
+        thing = str(task_vars.get("inventory_hostname", ""))
         try:
-            answer: Answer = self._execute_module(module_name=MODULE, module_args=need.arguments, task_vars=task_vars)
+            with at_most(ANSWER_MEMORY):
+                answer: Answer = self._execute_module(
+                    module_name=MODULE, module_args=need.arguments, task_vars=task_vars
+                )
+                return answer
         except (AnsibleError, OSError) as error:
             if not _is_lost(error):
                 raise
-            raise FabricError(Problem(UNREACHABLE, str(task_vars.get("inventory_hostname", "")), str(error))) from error
-        return answer
+            raise FabricError(Problem(UNREACHABLE, thing, str(error))) from error
+        except Exception as error:  # noqa: BLE001 - nobody knows what connection plugins raise for what is no answer
+            # Not raised from here: what took the memory is let go of with the error.
+            problem = _no_answer(error, thing)
+        raise FabricError(problem)
 
     def _find(self, path: str) -> str:
         find_needle: Any = self._find_needle  # ansible-core gives it no types
@@ -149,6 +168,13 @@ def items_of(resource: Resource, config: list[Item] | Item | None) -> list[Item]
     if isinstance(config, list):
         return list(config)
     return [config or {}] if resource.single else []
+
+
+def _no_answer(error: Exception, thing: str) -> Problem:
+    # Expat, which reads what WinRM sends, has an error of its own for a lack of memory.
+    if isinstance(error, (MemoryError, RecursionError)) or "out of memory" in str(error):
+        return Problem(ANSWER_TOO_LARGE, thing)
+    return Problem(BAD_ANSWER, thing, f"{type(error).__name__}: {error}")
 
 
 class ResourceAction(FabricAction):
