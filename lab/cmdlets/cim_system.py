@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ansible_collections.guarded.fabric.lab.world import code_integrity_state, registry_values
+from ansible_collections.guarded.fabric.lab.world.machine_clock import time_of
 
 from .cim import cim_class
 
@@ -71,7 +72,7 @@ def operating_system(session: Session) -> Sequence[Mapping[str, object]]:
             "ProductType": _DOMAIN_CONTROLLER if machine.domain_controller else _SERVER,
             "CSName": machine.name.upper(),
             "LastBootUpTime": machine.boot.started if machine.boot else None,
-            "LocalDateTime": session.clock.now(),
+            "LocalDateTime": time_of(machine, session.clock),
         }
     ]
 

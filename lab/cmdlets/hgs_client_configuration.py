@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from ansible_collections.guarded.fabric.lab.world import attestation_client
+from ansible_collections.guarded.fabric.lab.world.machine_clock import time_of
 from ansible_collections.guarded.fabric.lab.world.model import ClientConfiguration
 
 from . import file_parameters
@@ -31,7 +32,7 @@ _FALLBACK: Final = ("FallbackAttestationServerUrl", "FallbackKeyProtectionServer
 def get_client_configuration(session: Session, _p: Bound) -> object:
     """Return configuration and status; attests where there is no certificate that counts."""
     attestation_client.refresh(session.world, session.clock, session.machine)
-    return _configuration(session.machine.client)
+    return _configuration(session)
 
 
 @cmdlet(MODULE, "Set-HgsClientConfiguration")
@@ -49,7 +50,7 @@ def set_client_configuration(session: Session, p: Bound) -> object:
             "InvalidArgument",
         )
     attestation_client.attest(session.world, session.clock, session.machine)
-    return _configuration(session.machine.client)
+    return _configuration(session)
 
 
 @cmdlet(MODULE, "Test-HgsClientConfiguration")
@@ -130,16 +131,18 @@ def _hosting_configuration(machine: Machine, p: Bound) -> ClientConfiguration:
     )
 
 
-def _configuration(client: ClientConfiguration) -> PSObject:
+def _configuration(session: Session) -> PSObject:
+    client = session.machine.client
+    status = attestation_client.current_status(session.machine, time_of(session.machine, session.clock))
     return PSObject(
         "Microsoft.Management.Infrastructure.CimInstance#root/Microsoft/Windows/Hgs/MSFT_HgsClientConfiguration",
         {
-            "IsHostGuarded": client.status == "Passed",
+            "IsHostGuarded": status == "Passed",
             "Mode": client.mode,
             "KeyProtectionServerUrl": client.key_protection_url,
             "AttestationServerUrl": client.attestation_url,
             "AttestationOperationMode": client.operation_mode,
-            "AttestationStatus": client.status,
+            "AttestationStatus": status,
             "AttestationSubstatus": _flags(client.substatus),
             "FallbackKeyProtectionServerUrl": client.fallback_key_protection_urls or None,
             "FallbackAttestationServerUrl": client.fallback_attestation_urls or None,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from ansible_collections.guarded.fabric.lab.world import certificates, guardians, local_protectors
 from ansible_collections.guarded.fabric.lab.world.guardians import Overlooked, RefusedError
+from ansible_collections.guarded.fabric.lab.world.machine_clock import time_of
 from ansible_collections.guarded.fabric.lab.world.model import Certificate, Guardian
 from ansible_collections.guarded.fabric.plugins.module_utils import guardian_metadata, key_protector
 
@@ -22,6 +23,7 @@ from .registry import CmdletError, NotEmulatedError, PSObject, SecureString, cmd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from ansible_collections.guarded.fabric.lab.world.model import Machine
     from ansible_collections.guarded.fabric.plugins.module_utils.key_protector import Wrapping
@@ -52,7 +54,7 @@ def get_guardian(session: Session, p: Bound) -> object:
 @cmdlet(MODULE, "New-HgsGuardian")
 def new_guardian(session: Session, p: Bound) -> object:
     """Make a guardian whose private keys are on this computer."""
-    machine, now = session.machine, session.clock.now()
+    machine, now = session.machine, _now(session)
     with _refusals("New-HgsGuardian"):
         if p.flag("GenerateCertificates"):
             return _guardian_object(guardians.generate(machine, p.text("Name"), now))
@@ -70,7 +72,7 @@ def import_guardian(session: Session, p: Bound) -> object:
     document = file_parameters.content(session.machine, p.text("Path"))
     with _refusals("Import-HgsGuardian"):
         return _guardian_object(
-            guardians.introduce(session.machine, p.text("Name"), document, _overlooked(p), session.clock.now())
+            guardians.introduce(session.machine, p.text("Name"), document, _overlooked(p), _now(session))
         )
 
 
@@ -100,7 +102,7 @@ def new_key_protector(session: Session, p: Bound) -> object:
     items = given if isinstance(given, list) else [] if given is None else [given]
     trusted = [_guardian(each, "New-HgsKeyProtector") for each in items]
     with _refusals("New-HgsKeyProtector"):
-        raw = local_protectors.create(session.machine, owner, trusted, _overlooked(p), session.clock.now())
+        raw = local_protectors.create(session.machine, owner, trusted, _overlooked(p), _now(session))
         return _protector_object(session.machine, raw)
 
 
@@ -119,7 +121,7 @@ def grant_key_protector_access(session: Session, p: Bound) -> object:
     raw = _raw(p.get("KeyProtector"), name)
     with _refusals(name):
         guardian = _chosen_guardian(session.machine, p, name)
-        granted = local_protectors.grant(session.machine, raw, guardian, _overlooked(p), session.clock.now())
+        granted = local_protectors.grant(session.machine, raw, guardian, _overlooked(p), _now(session))
         return _protector_object(session.machine, granted)
 
 
@@ -142,6 +144,10 @@ def _refusals(name: str) -> Iterator[None]:
         yield
     except RefusedError as error:
         raise CmdletError(str(error), f"{error.reason},{name}", error.category) from error
+
+
+def _now(session: Session) -> datetime:
+    return time_of(session.machine, session.clock)
 
 
 def _refuse_remote(p: Bound) -> None:

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from ansible_collections.guarded.fabric.lab.world import files, network
+from ansible_collections.guarded.fabric.lab.world.machine_clock import time_of
 
 from . import item_paths
 from .item_paths import FilePath
@@ -47,7 +48,7 @@ def get_date(session: Session, p: Bound) -> object:
     """Return the time of the machine."""
     if [name for name in p if name not in {"DisplayHint", "ErrorAction"}]:
         raise NotEmulatedError("the lab's Get-Date tells the time and nothing else")
-    return session.clock.now()
+    return time_of(session.machine, session.clock)
 
 
 @cmdlet(MODULE, "Invoke-WebRequest")

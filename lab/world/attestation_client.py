@@ -2,9 +2,9 @@
 """The HGS client of a host: when it attests, with whom, and what it remembers.
 
 The primary service is always asked first, the fallback ones only where it does not respond (VMM guarded-fallback-hgs).
-A certificate is kept until it expires (WSD guarded-fabric-and-shielded-vms: every 8 hours and at start) or the host was
-started again, because it certifies a key of that start. Everything shown to the service comes from the log of the last
-start, so a changed setting counts from the next one on.
+A certificate is kept until it expires by the host's clock (WSD guarded-fabric-and-shielded-vms: every 8 hours and at
+start) or the host was started again, because it certifies a key of that start. Everything shown to the service comes
+from the log of the last start, so a changed setting counts from the next one on.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from cryptography import x509
 from . import network, private_keys
 from .attestation_conversation import Evidence, Finding, ProtocolError, ask_info, attest_by_tpm
 from .attestation_protocol import OperationMode
+from .machine_clock import time_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -81,7 +82,7 @@ def attest(world: World, clock: Clock, machine: Machine) -> None:
 
 def refresh(world: World, clock: Clock, machine: Machine) -> None:
     """Attest where there is no certificate that still counts."""
-    if _usable_certificate(machine, clock.now()) is None:
+    if _usable_certificate(machine, time_of(machine, clock)) is None:
         attest(world, clock, machine)
 
 

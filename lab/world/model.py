@@ -223,6 +223,8 @@ class Machine:
     edition: Edition
     accounts: dict[str, Account]
     build: str = "20348.2113"
+    clock_offset: float = 0.0
+    """Seconds that its clock is ahead of the world's."""
     features: set[str] = field(default_factory=set)
     pending_features: set[str] = field(default_factory=set)
     """Installed, but not usable before the next restart."""

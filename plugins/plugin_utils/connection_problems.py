@@ -59,7 +59,7 @@ _SIGNS: Final = (
     (UNTRUSTED, r"certificate verify failed|CERTIFICATE_VERIFY_FAILED|hostname mismatch|doesn't match"),
     (
         WRONG_CREDENTIALS,
-        r"credentials were rejected|authenticat(e|ion fail)|access is denied|\b401\b|logon failure|invalid ?credentials",
+        r"credentials were rejected|authenticat(e|ion fail)|access is denied|\b401\b|logon fail|invalid ?credentials",
     ),
     (NAME_UNKNOWN, r"name or service not known|failed to resolve|nodename nor servname|getaddrinfo|name resolution"),
     (NO_ANSWER, r"timed? ?out|connection refused|no route to host|network is unreachable|connection reset|aborted"),

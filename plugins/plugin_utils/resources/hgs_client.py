@@ -110,7 +110,12 @@ def _prepare(config: Sequence[Item]) -> Sequence[Item]:
 
 
 def _observe(config: Sequence[Item]) -> Sequence[Call]:
-    system = Call("Get-CimInstance", {"ClassName": "Win32_OperatingSystem"}, id="system", select=("BuildNumber",))
+    system = Call(
+        "Get-CimInstance",
+        {"ClassName": "Win32_OperatingSystem"},
+        id="system",
+        select=("BuildNumber", "LocalDateTime"),
+    )
     return (
         *([system] if any(item.get("attested") for item in config) else []),
         Call(
@@ -145,6 +150,7 @@ def _read(results: Results, config: Sequence[Item]) -> Reading:
         "fallback_key_protection_urls": texts(client.get("FallbackKeyProtectionServerUrl")),
         # Only where it is asked for: nobody can foresee it after a change that did not ask.
         **({"attested": found.status == PASSED} if any(wanted.get("attested") for wanted in config) else {}),
+        "now": str(results.first("system").get("LocalDateTime") or ""),
         "build": int(str(results.first("system").get("BuildNumber") or OLDEST_BUILD)),
         "is_host_guarded": bool(client.get("IsHostGuarded")),
         "attestation_operation_mode": name_of(client.get("AttestationOperationMode"), OPERATION_MODES),
@@ -203,7 +209,9 @@ def _explain(before: Item | None, _after: Item | None) -> Sequence[Problem]:
         return ()
     status = str(before["attestation_status"])
     found = attestation(status, ", ".join(texts(before["attestation_substatus"])))
-    return tuple(Problem(kind, "", name) for name, kind in found.kinds)
+    # Certificates that are not valid are what wrong clocks look like from here.
+    clock = f"; by this host's clock it is {before['now']}" if before.get("now") else ""
+    return tuple(Problem(kind, "", name + clock) for name, kind in found.kinds)
 
 
 RESOURCE = Resource(

@@ -273,7 +273,7 @@ def _old_metadata(scene: Scene) -> Attempt:
 
 
 def _metadata_ahead_of_time(scene: Scene) -> Attempt:
-    scene.operator.lab.pass_time(-timedelta(days=3))
+    scene.operator.lab.machine("tenant01").clock_offset = -timedelta(days=3).total_seconds()
     return _import(scene, scene.content(kinds.GUARDIAN_METADATA, "fabric"))
 
 

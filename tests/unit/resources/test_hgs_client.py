@@ -146,3 +146,17 @@ def test_numbers_are_understood_as_names() -> None:
     assert item["attestation_operation_mode"] == "Tpm"
     assert (item["attestation_status"], item["attested"]) == ("Passed", True)
     assert item["fallback_attestation_urls"] == []
+
+
+@pytest.mark.parametrize("offset", [86_400.0, -86_400.0])
+def test_a_host_whose_clock_is_wrong_fails_and_says_what_it_takes_for_the_time(stages: Stages, offset: float) -> None:
+    lab = stages.after("register").lab
+    lab.machine("host01").clock_offset = offset
+    with pytest.raises(FabricError) as error:
+        lab.run("host01", RESOURCE, [{**URLS, "attested": True}])
+    (problem,) = error.value.problems
+    assert problem.kind is STATUS["Expired"]
+    assert "compare the clocks" in problem.kind.next_step
+    assert f"by this host's clock it is 2026-11-2{'5' if offset > 0 else '3'}T" in problem.detail
+    lab.machine("host01").clock_offset = 0.0
+    assert lab.run("host01", RESOURCE, [{**URLS, "attested": True}]).after[0]["attested"] is True
