@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes docs/errors.md, the reference of every problem that a module can report, from the code that reports them."""
+"""Writes the reference of every problem that the collection can report, from the code that reports them.
+
+docs/errors.md lists them; docs/errors/ has a page for each id.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +12,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import Kind
+from ansible_collections.guarded.fabric.plugins.plugin_utils import attestation_status
+from ansible_collections.guarded.fabric.plugins.plugin_utils.findings import FindingKind
+from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import Kind, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "docs" / "errors.md"
+PAGES = ROOT / "docs" / "errors"
 SOURCES = ROOT / "plugins" / "plugin_utils"
 PACKAGE = "ansible_collections.guarded.fabric.plugins.plugin_utils"
 
 _MAKERS = {"Kind", "FindingKind"}
 
-_HEAD = """\
+_NOTICE = """\
 <!-- SPDX-License-Identifier: GPL-3.0-or-later -->
 <!-- Written by scripts/generate_error_reference.py: change the code that reports a problem, not this file. -->
-# Problems, whose they are, and what to do
+"""
+_HEAD = f"""\
+{_NOTICE}# Problems, whose they are, and what to do
 
 A module that fails names its problems in `problems`, each with an id from below. The ids are stable: runbooks and
 playbooks may refer to them. *Whose* says which trust domain can solve it; the controller is the machine that runs
@@ -34,9 +42,10 @@ Ansible.
 
 @dataclass(frozen=True)
 class Area:
-    """What a file of the code is about, and the kinds of problem that it defines."""
+    """What a file of the code (its path below the repository) is about, and the kinds of problem that it defines."""
 
     title: str
+    source: str
     kinds: tuple[Kind, ...]
 
 
@@ -59,7 +68,7 @@ def _area(path: Path) -> Area | None:
     module = importlib.import_module(".".join((PACKAGE, *path.relative_to(SOURCES).with_suffix("").parts)))
     known = {kind.id: kind for kind in _kinds(vars(module))}
     title = (ast.get_docstring(tree) or "").splitlines()[0].rstrip(".")
-    return Area(title, tuple(known[name] for name in ids))
+    return Area(title, path.relative_to(ROOT).as_posix(), tuple(known[name] for name in ids))
 
 
 def _defined(tree: ast.Module) -> Iterator[str]:
@@ -85,10 +94,58 @@ def render() -> str:
     for area in areas():
         parts.append(f"\n## {area.title}\n\n| id | whose | problem | next step |\n| --- | --- | --- | --- |\n")
         parts.extend(
-            f"| {kind.id} | {kind.owner.value} | ... {kind.title} | {kind.next_step} |\n" for kind in area.kinds
+            f"| [{kind.id}](errors/{kind.id}.md) | {kind.owner.value} | ... {kind.title} | {kind.next_step} |\n"
+            for kind in area.kinds
         )
     return "".join(parts)
 
 
-if __name__ == "__main__":
+_OWNERS = {
+    Owner.GUARDIAN: "the guardian: who runs HGS",
+    Owner.FABRIC: "the fabric: who runs the Hyper-V hosts",
+    Owner.TENANT: "the tenant: who owns the virtual machines",
+    Owner.CONTROLLER: "the controller: who runs Ansible",
+}
+
+
+def pages() -> dict[str, str]:
+    """Return the page of each id."""
+    return {kind.id: _page(area, kind) for area in areas() for kind in area.kinds}
+
+
+def _page(area: Area, kind: Kind) -> str:
+    parts = [f"{_NOTICE}# {kind.id}: {kind.title}\n", f"{area.title}.\n", f"- **Whose:** {_OWNERS[kind.owner]}"]
+    if isinstance(kind, FindingKind):
+        parts.append(f"- **How bad:** {kind.severity.word}")
+        parts.append(f"- **Usual cause:** {kind.cause}")
+    parts.append(f"- **What to do:** {kind.next_step}")
+    said = list(_said_by_windows(kind))
+    if said:
+        parts += ["\n## How Windows and HGS say it\n", *(f"- {line}" for line in said)]
+    parts.append(f"\nReported by [{area.source}](../../{area.source}). [All problems](../errors.md)\n")
+    return "\n".join(parts)
+
+
+def _said_by_windows(kind: Kind) -> Iterator[str]:
+    """Say as what attestation status, substatus and event of HGS an operator meets a problem."""
+    for what, words in (("AttestationStatus", attestation_status.STATUS), ("substatus", attestation_status.SUBSTATUS)):
+        yield from (f"{what} `{word}` on the host" for word, known in words.items() if known is kind)
+    events = [str(number) for number, known in attestation_status.EVENTS.items() if known is kind]
+    if events:
+        yield f"event {' or '.join(events)} of Microsoft-Windows-HostGuardianService-Attestation on an HGS node"
+
+
+def main() -> None:
+    """Write the list and the pages; a page whose id is gone goes."""
     TARGET.write_text(render(), encoding="utf-8")
+    PAGES.mkdir(exist_ok=True)
+    written = pages()
+    for path in PAGES.glob("*.md"):
+        if path.stem not in written:
+            path.unlink()
+    for name, text in written.items():
+        (PAGES / f"{name}.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -181,6 +181,26 @@ SUBSTATUS: Mapping[str, Kind] = {
     ),
 }
 
+EVENTS: Mapping[int, Kind] = {
+    1500: STATUS["UnauthorizedHost"],
+    1508: SUBSTATUS["SecureBoot"],
+    1510: SUBSTATUS["DebugMode"],
+    1513: SUBSTATUS["CodeIntegrityPolicy"],
+    1524: STATUS["UnauthorizedHost"],
+    1533: SUBSTATUS["Iommu"],
+    1534: SUBSTATUS["VirtualSecureMode"],
+    1535: SUBSTATUS["PagefileEncryption"],
+    1536: SUBSTATUS["BitLocker"],
+    1537: SUBSTATUS["HypervisorEnforcedCodeIntegrityPolicy"],
+    1538: SUBSTATUS["CodeIntegrityPolicy"],
+    1539: SUBSTATUS["HibernationEnabled"],
+    1540: SUBSTATUS["DumpsEnabled"],
+    1541: SUBSTATUS["DumpEncryption"],
+    1542: SUBSTATUS["DumpEncryptionKey"],
+}
+"""Events of Microsoft-Windows-HostGuardianService-Attestation, which an HGS node logs for requests that it answered.
+Numbers: AttestationReport.psm1 of Microsoft's Guarded Fabric Tools. The other substatus have no event that is known."""
+
 UNKNOWN_STATUS = Kind(
     "GF-ATT-900",
     Owner.FABRIC,

@@ -5,7 +5,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from ansible_collections.guarded.fabric.scripts.generate_error_reference import TARGET, areas, render
+from ansible_collections.guarded.fabric.scripts.generate_error_reference import PAGES, TARGET, areas, pages, render
 
 if TYPE_CHECKING:
     from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import Kind
@@ -15,6 +15,19 @@ KINDS = [kind for area in areas() for kind in area.kinds]
 
 def test_the_reference_is_what_the_code_says() -> None:
     assert TARGET.read_text(encoding="utf-8") == render(), "run scripts/generate_error_reference.py"
+    written = {path.stem: path.read_text(encoding="utf-8") for path in PAGES.iterdir()}
+    assert written == pages(), "run scripts/generate_error_reference.py"
+
+
+def test_a_page_tells_what_the_kind_says_and_as_what_windows_shows_it() -> None:
+    page = pages()["GF-ATT-104"]
+    assert "# GF-ATT-104: started with no code integrity policy that is registered" in page
+    assert "substatus `CodeIntegrityPolicy` on the host" in page
+    assert "event 1513 or 1538 of Microsoft-Windows-HostGuardianService-Attestation" in page
+    assert "**Whose:** the fabric" in page
+    finding = pages()["GF-EVD-105"]
+    assert "**How bad:** warning" in finding
+    assert "**Usual cause:** Windows Update or a firmware update extended the list" in finding
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.id)
