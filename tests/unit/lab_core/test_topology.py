@@ -46,6 +46,7 @@ def test_the_default_is_a_whole_fabric() -> None:
         ("machines: [{kind: hgs, name: a-name-that-is-too-long}]", "no computer name"),
         ("machines: [{kind: host, name: h, hardware: X}]", "no hardware is called 'X'"),
         ("machines: [{kind: guest, name: g}]", "guests come with"),
+        ("machines: [{kind: dns, name: d, cluster: hv}]", "only hosts are nodes"),
         (SMALLEST + "\nvirtual_machines: [{count: 1}]", "need a host"),
         (SMALLEST + "\nnetwork: 'fd00::/64'", "Expected 4 octets"),
         (SMALLEST + "\nnetwork: 127.0.0.0/28", "too small"),
