@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo lab lint types unit fuzz derived changelog lock clean
+.PHONY: help setup test demo bench lab lint types unit fuzz derived changelog lock clean
 
 # Nothing of a run is left in, or read from, the user's own ~/.ansible.
 export ANSIBLE_HOME := $(CURDIR)/.build/ansible-home
@@ -31,6 +31,9 @@ fuzz: setup  ## give each parser 100,000 mutated inputs (COUNT=..., TARGETS="tcg
 
 demo: setup  ## roll out a whole guarded fabric on the embedded lab
 	@PYTHONPATH=.build .venv/bin/python -m ansible_collections.guarded.fabric.demo
+
+bench: setup  ## measure what the collection costs, with 1,000 lab hosts or BENCH_HOSTS=50
+	@PYTHONPATH=.build .venv/bin/python -m ansible_collections.guarded.fabric.bench
 
 lab: setup  ## start the embedded lab and keep it up to play with
 	@PYTHONPATH=.build .venv/bin/python -m ansible_collections.guarded.fabric.demo --keep

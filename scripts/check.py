@@ -46,7 +46,7 @@ class Outcome:
 
 def packages() -> tuple[str, ...]:
     """Return the folders of Python to type-check, as mypy's arguments."""
-    folders = ("plugins", "lab", "demo", "scripts", "tests")
+    folders = ("plugins", "lab", "demo", "bench", "scripts", "tests")
     return tuple(f"--package={PACKAGE}.{folder}" for folder in folders if any((ROOT / folder).rglob("*.py")))
 
 
@@ -58,7 +58,7 @@ READING = (
         ("python", "scripts/sanity.py"),
     ),
     Check("ansible-lint", "ansible-lint: its production profile", ("ansible-lint", "-q")),
-    Check("types", "mypy --strict: the plugins, the lab, the demo, the tests and these scripts", ("mypy", *packages())),
+    Check("types", "mypy --strict: the plugins, the lab and all that surrounds them", ("mypy", *packages())),
     Check("licences", "reuse: a licence and a copyright for every file", ("reuse", "lint", "--lines")),
     Check("yaml", "yamllint: YAML", ("yamllint", "--strict", ".")),
     Check("changelog", "antsibull-changelog: fragments and the release history", ("antsibull-changelog", "lint")),

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measure what the collection costs on the embedded lab: `make bench`, or with BENCH_HOSTS=50 a small one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import fabric, growth, host_side, tables
+from .ansible_runs import CONNECTIONS, Runner
+from .comparison import compare, sizes_up_to
+from .load import enroll
+from .payload import payloads
+from .process_cost import BenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WORK = fabric.BUILD / "bench"
+
+
+def heading(text: str) -> None:
+    """Print a heading."""
+    print(f"\n{text}\n{'=' * len(text)}", flush=True)
+
+
+def _say(text: str) -> None:
+    print(f"  {text}", file=sys.stderr, flush=True)
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--hosts", type=int, default=int(os.environ.get("BENCH_HOSTS") or 1000))
+    parser.add_argument("--passes", type=int, default=3, help="how often each cell runs")
+    parser.add_argument("--forks", type=int, default=5, help="as Ansible has it where nobody says anything")
+    parser.add_argument("--connection", choices=sorted(CONNECTIONS), action="append", help="all, where none is named")
+    parser.add_argument("--directory", type=Path, default=WORK, help="is emptied first, and gets results.json")
+    return parser.parse_args(arguments)
+
+
+def _cells(runner: Runner, options: argparse.Namespace) -> dict[str, object]:
+    results: dict[str, object] = {}
+    sizes = sizes_up_to(options.hosts)
+    for connection in options.connection or list(CONNECTIONS):
+        runs = {size: compare(runner, connection, size, options.passes, _say) for size in sizes}
+        shown = {size: growth.per_host(found, size) for size, found in runs.items()}
+        steps = {cell: growth.steps(runs, cell) for cell in runs[sizes[0]]}
+        for size, found in shown.items():
+            heading(f"{connection}, {size} hosts: per host, the start of ansible-playbook included")
+            print(tables.per_host(found))
+        if len(sizes) > 1:
+            heading(f"{connection}: what one more host costs")
+            print(tables.growth(steps))
+        sent = payloads(runner, connection)
+        heading(f"{connection}: payload")
+        print(tables.payloads(sent), flush=True)
+        results[connection] = {
+            "runs": {
+                size: {cell: [asdict(cost) for cost in costs] for cell, costs in found.items()}
+                for size, found in runs.items()
+            },
+            "per_host": {size: {cell: asdict(item) for cell, item in found.items()} for size, found in shown.items()},
+            "one_more_host": {cell: [asdict(step) for step in found] for cell, found in steps.items()},
+            "payload": sent,
+        }
+    return results
+
+
+def _host_side(folder: Path, passes: int) -> dict[str, object] | None:
+    pwsh, program = host_side.powershell(), host_side.ansible_with_local_powershell()
+    heading("What a module costs on the host")
+    if pwsh is None or program is None:
+        print("Not measured: it needs PowerShell 7 ($PWSH, or pwsh on PATH) and ansible-core 2.21 (make setup).")
+        return None
+    found = host_side.compare(folder, program, pwsh, passes)
+    print(tables.host_side(found), flush=True)
+    return asdict(found)
+
+
+def bench(options: argparse.Namespace) -> dict[str, object]:
+    """Measure everything; return what results.json gets. Raises BenchError."""
+    folder: Path = options.directory
+    with fabric.running(folder, options.hosts) as lab:
+        runner = Runner(lab, folder, options.forks)
+        _say(f"{options.hosts} hosts enroll and attest")
+        load = enroll(runner)
+        heading("Load: all hosts enroll and attest in one run")
+        print(tables.load(load), flush=True)
+        cells = _cells(runner, options)
+    return {
+        "hosts": options.hosts,
+        "passes": options.passes,
+        "forks": options.forks,
+        "load": asdict(load),
+        "connections": cells,
+        "host_side": _host_side(folder, options.passes),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    options = _arguments(arguments)
+    options.directory = options.directory.resolve()
+    shutil.rmtree(options.directory, ignore_errors=True)
+    options.directory.mkdir(parents=True)
+    # A terminated run stops its lab just as an interrupted one does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        results = bench(options)
+    except KeyboardInterrupt:
+        return 130
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    path = options.directory / "results.json"
+    path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    print(f"\n{path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plays that are compared: each is one or a few tasks on every host, and changes nothing on a fabric that is up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .fabric import SOFTWARE_CLASS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+Task = dict[str, object]
+
+NO_OP = "no-op"
+WHOLE_HOST = "whole host, drift"
+SYSTEM: Task = {
+    "id": "system",
+    "cmdlet": "Get-CimInstance",
+    "parameters": {"ClassName": "Win32_OperatingSystem"},
+    "select": ["LastBootUpTime"],
+}
+
+
+def resources(exchange: Path) -> dict[str, Task]:
+    """Return what the roles declare for a guarded host, by resource."""
+    service = "http://hgs.guardian.example"
+    return {
+        "windows_features": {"config": [{"name": "Hyper-V"}, {"name": "HostGuardian"}]},
+        "code_integrity_policy": {"config": {"policy": str(exchange / "ci-policies" / f"{SOFTWARE_CLASS}.p7b")}},
+        "hgs_client": {
+            "config": {
+                "mode": "HostGuardianService",
+                "attestation_url": f"{service}/Attestation",
+                "key_protection_url": f"{service}/KeyProtection",
+                "attested": True,
+            }
+        },
+    }
+
+
+def cells(exchange: Path) -> Mapping[str, Sequence[Task]]:
+    """Return the tasks of each cell. The no-op is Ansible's own, in a worker process of its own, without a host."""
+    declared = resources(exchange)
+    return {
+        NO_OP: [{"ansible.builtin.debug": {"msg": "nothing"}}],
+        "win_ping": [{"ansible.windows.win_ping": {}}],
+        "invoke_cmdlets, one call": [{"guarded.fabric.invoke_cmdlets": {"calls": [SYSTEM]}}],
+        "one resource, unchanged": [{"guarded.fabric.windows_features": declared["windows_features"]}],
+        "whole host, task by task": [{f"guarded.fabric.{name}": given} for name, given in declared.items()],
+        WHOLE_HOST: [{"guarded.fabric.drift": {"resources": declared}}],
+    }
+
+
+def play(tasks: Sequence[Task]) -> list[Task]:
+    """Return a playbook that runs tasks on every host and fails where one would change something."""
+    checked = [
+        {"name": f"Task {number}", "register": "done", "failed_when": failing(task), **task}
+        for number, task in enumerate(tasks)
+    ]
+    return [{"name": "Bench", "hosts": "guarded_hosts", "gather_facts": False, "tasks": checked}]
+
+
+def failing(task: Task) -> str:
+    """Return the condition under which a task did not do what is measured."""
+    return "done is changed or done.drifted or done.unknown" if "guarded.fabric.drift" in task else "done is changed"
