@@ -2,8 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Why a machine cannot be reached: what Ansible's connections say, and what to do about it.
 
-Told by the words of pywinrm, pypsrp, requests, OpenSSL and Kerberos libraries; no task of this collection runs then, so
-that nothing was changed.
+Told by the words of pywinrm, pypsrp, requests, OpenSSL and Kerberos libraries.
 """
 
 from __future__ import annotations
@@ -64,6 +63,8 @@ _SIGNS: Final = (
     (NAME_UNKNOWN, r"name or service not known|failed to resolve|nodename nor servname|getaddrinfo|name resolution"),
     (NO_ANSWER, r"timed? ?out|connection refused|no route to host|network is unreachable|connection reset|aborted"),
 )
+KINDS: Final = frozenset({*(kind for kind, _ in _SIGNS), UNREACHABLE})
+"""All of them."""
 
 
 def kind_of(message: str) -> Kind:

@@ -16,10 +16,11 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleE
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
-from . import requirements
+from . import connection_problems, requirements
 from .controller_files import unapproved, with_files
-from .engine import BAD_ANSWER, Answer, Execute, InterruptedChangeError, Need, Reboot, Report, Request, reconcile
+from .engine import Answer, Execute, InterruptedChangeError, Need, Reboot, Report, Request, reconcile
 from .memory_bound import at_most
+from .no_answer import ANSWER_MEMORY, problem_of
 from .plain_data import plain
 from .plan import argument_spec
 from .problems import FabricError, Kind, Owner, Problem
@@ -40,23 +41,6 @@ RESTART_FAILED = Kind(
     "did not come back from its restart",
     "look at the machine; once it answers, run again: what was done before is kept",
 )
-UNREACHABLE = Kind(
-    "GF-RUN-009",
-    Owner.CONTROLLER,
-    "does not answer, or does not let this account in",
-    "look at the machine, its address and the account; once it answers, run again: what was done before is kept",
-)
-ANSWER_TOO_LARGE = Kind(
-    "GF-RUN-010",
-    Owner.CONTROLLER,
-    "answers more than any machine of a guarded fabric has to say, or in a deeper nesting",
-    "look at what the machine runs as PowerShell, and at the machine: it may be hostile",
-)
-
-ANSWER_MEMORY = 128 * 1024 * 1024
-"""Bytes that a task's process may grow by while it takes an answer in. The largest that is one has a few artifacts of
-8 MiB; on its way through Ansible it is there some ten times, as text and as bytes."""
-
 SHUTDOWN_SECONDS = 3
 """win_reboot orders the shutdown for in two seconds. To look earlier finds the old boot, and each such look doubles the
 pause before the next."""
@@ -123,10 +107,10 @@ class FabricAction(ActionBase):
         except (AnsibleError, OSError) as error:
             if not _is_lost(error):
                 raise
-            raise FabricError(Problem(UNREACHABLE, thing, str(error))) from error
+            raise FabricError(Problem(connection_problems.kind_of(str(error)), thing, str(error))) from error
         except Exception as error:  # noqa: BLE001 - nobody knows what connection plugins raise for what is no answer
             # Not raised from here: what took the memory is let go of with the error.
-            problem = _no_answer(error, thing)
+            problem = problem_of(error, thing)
         raise FabricError(problem)
 
     def _find(self, path: str) -> str:
@@ -168,13 +152,6 @@ def items_of(resource: Resource, config: list[Item] | Item | None) -> list[Item]
     if isinstance(config, list):
         return list(config)
     return [config or {}] if resource.single else []
-
-
-def _no_answer(error: Exception, thing: str) -> Problem:
-    # Expat, which reads what WinRM sends, has an error of its own for a lack of memory.
-    if isinstance(error, (MemoryError, RecursionError)) or "out of memory" in str(error):
-        return Problem(ANSWER_TOO_LARGE, thing)
-    return Problem(BAD_ANSWER, thing, f"{type(error).__name__}: {error}")
 
 
 class ResourceAction(FabricAction):
@@ -280,7 +257,7 @@ def _is_lost(error: AnsibleError | OSError) -> bool:
 def failure_result(error: FabricError) -> dict[str, Any]:
     """Return problems as the part of a task's result that says why it failed."""
     result = {"msg": str(error), "problems": [described(problem) for problem in error.problems]}
-    if any(problem.kind is UNREACHABLE for problem in error.problems):
+    if any(problem.kind in connection_problems.KINDS for problem in error.problems):
         # Such a host is out of the rest of the run, or not, as `ignore_unreachable` says.
         return {**result, "failed": False, "unreachable": True}
     return result

@@ -64,7 +64,7 @@ def test_who_dies_is_named_and_the_others_go_on(large: Setup) -> None:
     assert lost == {
         "hgs02": ("failed", ["GF-RUN-006"]),
         "host02": ("failed", ["GF-RUN-006"]),
-        "host03": ("unreachable", ["GF-RUN-009"]),
+        "host03": ("unreachable", ["GF-CON-005"]),
     }
     for name, (_, (problem,)) in lost.items():
         assert f"{problem} [controller] {name}: " in done.output

@@ -4,21 +4,24 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.playbook.task import Task
+from ansible_collections.guarded.fabric.plugins.plugin_utils import connection_problems
 from ansible_collections.guarded.fabric.plugins.plugin_utils.engine import Execute
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource_action import (
     MODULE,
     RESTART_FAILED,
-    UNREACHABLE,
     ResourceAction,
 )
 
 from .switches import GLUED, SWITCHES, Box, Switch, box
+
+if TYPE_CHECKING:
+    from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import Kind
 
 
 class Action(ResourceAction):
@@ -112,10 +115,15 @@ def test_a_restart_that_fails_does_not_hide_what_was_done(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    "error", [AnsibleConnectionFailure("refused"), AnsibleError("the connection attempt timed out"), OSError("reset")]
+    ("error", "kind"),
+    [
+        (AnsibleConnectionFailure("Connection refused"), connection_problems.NO_ANSWER),
+        (AnsibleError("the connection attempt timed out"), connection_problems.NO_ANSWER),
+        (OSError("something"), connection_problems.UNREACHABLE),
+    ],
 )
 def test_a_host_that_does_not_answer_is_unreachable_and_keeps_what_was_done(
-    monkeypatch: pytest.MonkeyPatch, error: Exception
+    monkeypatch: pytest.MonkeyPatch, error: Exception, kind: Kind
 ) -> None:
     def lose_second_time(answer: dict[str, object]) -> dict[str, object]:
         if len(host.executions) > 2:
@@ -125,7 +133,7 @@ def test_a_host_that_does_not_answer_is_unreachable_and_keeps_what_was_done(
     host = box(slow=True, tamper=lose_second_time)
     result = run(host, monkeypatch, config=[{"name": "a", "on": True}], reboot=True)
     assert (result["unreachable"], result["failed"], result["changed"]) == (True, False, True)
-    assert [problem["id"] for problem in result["problems"]] == [UNREACHABLE.id]
+    assert [problem["id"] for problem in result["problems"]] == [kind.id]
     assert str(error) in result["msg"]
     assert len(result["commands"]) == 2
 
