@@ -17,7 +17,7 @@ from ansible_collections.guarded.fabric.lab.wire.ntlm import CredentialFile
 from ansible_collections.guarded.fabric.lab.wire.process_result import ProcessResult
 from ansible_collections.guarded.fabric.plugins.plugin_utils import exchange
 from ansible_collections.guarded.fabric.plugins.plugin_utils.engine import BAD_ANSWER, UNREADABLE
-from ansible_collections.guarded.fabric.plugins.plugin_utils.resource_action import ANSWER_MEMORY, ANSWER_TOO_LARGE
+from ansible_collections.guarded.fabric.plugins.plugin_utils.no_answer import ANSWER_MEMORY, ANSWER_TOO_LARGE
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resources.windows_features import FEATURE_UNKNOWN
 from ansible_collections.guarded.fabric.tests.integration.runs import Ansible
 from ansible_collections.guarded.fabric.tests.unit.lab_wire.machine import PASSWORD, USER, Machine, loop_thread
