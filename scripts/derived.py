@@ -48,6 +48,15 @@ def module_rows() -> list[tuple[str, str, str]]:
     ]
 
 
+def filter_rows() -> list[tuple[str, str, str]]:
+    """Return name, file and description of each filter."""
+    return [
+        (file.stem, file.as_posix(), field(parsed(file), "DOCUMENTATION", "short_description"))
+        for file in tracked_files()
+        if file.match("plugins/filter/*.yml")
+    ]
+
+
 def role_rows() -> list[tuple[str, str, str]]:
     """Return name, file and description of each role."""
     specs = [file for file in tracked_files() if file.match("roles/*/meta/argument_specs.yml")]
@@ -100,7 +109,8 @@ def replaced(text: str, name: str, body: str) -> str:
 def contents() -> dict[Path, str]:
     """Return what each derived file has to say."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for name, rows in (("modules", module_rows()), ("roles", role_rows()), ("playbooks", playbook_rows())):
+    tables = {"modules": module_rows(), "filters": filter_rows(), "roles": role_rows(), "playbooks": playbook_rows()}
+    for name, rows in tables.items():
         readme = replaced(readme, name, table(name.removesuffix("s"), rows))
     runtime = (ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8")
     return {
