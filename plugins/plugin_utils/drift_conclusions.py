@@ -13,6 +13,7 @@ from typing import Any
 from . import drift_findings as kinds
 from .catalogue import RESOURCES
 from .findings import Finding, FindingKind
+from .policy_names import parse
 from .problems import Owner
 
 Result = Mapping[str, Any]
@@ -21,13 +22,13 @@ Result = Mapping[str, Any]
 _TRUSTED = ("attestation_hosts", "attestation_policies", "guardians", "trusted_tpm_certificates")
 """Resources whose items are let in: one that nobody declared is more than untidy."""
 
-_OWNERS = {"hgs": Owner.GUARDIAN, "host": Owner.FABRIC, "dns": Owner.FABRIC, "tenant": Owner.TENANT}
+OWNERS = {"hgs": Owner.GUARDIAN, "host": Owner.FABRIC, "dns": Owner.FABRIC, "tenant": Owner.TENANT}
 """Whose a machine is, by its part in the fabric."""
 
 CERTIFICATES = ("service_certificates", "vendor_certificates", "guardian_certificates")
 """Sides of a machine's health that are lists of certificates."""
 
-_ONE_OWNER = (kinds.ADMITS_OTHERS, kinds.NOT_SHIELDED, kinds.NOT_ATTESTED)
+_ONE_OWNER = (kinds.ADMITS_OTHERS, kinds.NOT_SHIELDED, kinds.NOT_ATTESTED, kinds.SUPERSEDED)
 _ATTESTATION = {kind.id: kind for kind in kinds.ATTESTATION}
 
 
@@ -42,7 +43,7 @@ class Seen:
     @property
     def owner(self) -> Owner:
         """The trust domain that it belongs to."""
-        return _OWNERS[self.part]
+        return OWNERS[self.part]
 
     @property
     def unseen_because(self) -> str:
@@ -109,8 +110,11 @@ def _of_resource(machine: Seen, name: str, verdict: Mapping[str, Any]) -> Iterat
         yield found(kinds.NOT_READY, actual=_told(verdict["missing"]), owner=machine.owner)
     if verdict["settling"]:
         yield found(kinds.UNSETTLED, actual=verdict["settling"], owner=machine.owner)
+    declared = _declared_classes(verdict) if name == "attestation_policies" else frozenset()
     for difference in verdict["differences"]:
         kind = _kind(name, difference)
+        if kind is kinds.UNDECLARED and _class(difference["object"]) in declared:
+            kind = kinds.SUPERSEDED
         yield found(
             kind,
             item=difference["object"],
@@ -122,6 +126,18 @@ def _of_resource(machine: Seen, name: str, verdict: Mapping[str, Any]) -> Iterat
     for problem in verdict["problems"]:
         if problem["id"] in _ATTESTATION:
             yield found(_ATTESTATION[problem["id"]], item=problem["detail"])
+
+
+def _class(policy: str) -> str | None:
+    named = parse(policy)
+    return None if named is None else named.class_name
+
+
+def _declared_classes(verdict: Mapping[str, Any]) -> frozenset[str | None]:
+    """Return the classes of which a policy is there and declared: those of its older ones are known, too."""
+    differing = {difference["object"] for difference in verdict["differences"]}
+    known = {_class(str(item["name"])) for item in verdict["before"] if item["name"] not in differing}
+    return frozenset(known - {None})
 
 
 def _told(problem: Mapping[str, Any]) -> str:
@@ -155,15 +171,17 @@ def _of_health(machine: Seen, limits: Limits, now: dt.datetime) -> Iterator[Find
         elif aspect == "restart" and told:
             yield found(kinds.RESTART_PENDING, actual=", ".join(told))
         elif aspect in CERTIFICATES:
+            # By the clock of the machine that uses it.
+            there = now + dt.timedelta(seconds=machine.health.get("clock") or 0)
             for certificate in told:
-                yield from _of_certificate(machine, certificate, limits, now)
+                yield from _of_certificate(machine, certificate, limits, there)
 
 
 def _of_certificate(
     machine: Seen, certificate: Mapping[str, Any], limits: Limits, now: dt.datetime
 ) -> Iterator[Finding]:
     begin, end = (dt.datetime.fromisoformat(certificate[name]) for name in ("not_before", "not_after"))
-    item = f"{certificate['purpose']} {certificate['subject']} ({certificate['thumbprint'][:8]})"
+    item = f"{certificate['purpose']} {certificate['thumbprint'][:8]}"
     owner = Owner.TENANT if machine.part == "tenant" else Owner.GUARDIAN
     if not begin <= now < end:
         valid = f"valid on {now.date().isoformat()}"

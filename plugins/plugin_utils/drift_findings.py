@@ -129,10 +129,18 @@ ENDED = FindingKind(
     Severity.ERROR,
     "nobody renewed it, or the machine's clock is wrong",
 )
+SUPERSEDED = FindingKind(
+    "GF-DRF-016",
+    Owner.GUARDIAN,
+    "is registered for a class that has a newer one",
+    "run the playbook reattest to its end: it retires what no host uses any more",
+    Severity.INFO,
+    "hosts of the class were updated, and the old one was kept until all of them are",
+)
 
 _BY_MACHINE = (DIFFERS, ABSENT, NOT_READY, UNSETTLED, UNREADABLE, UNSEEN, CLOCKS_APART, RESTART_PENDING)
 """Kinds whose findings belong to the trust domain of the machine that shows them."""
-_OF_A_KIND = (ADMITS_OTHERS, NOT_SHIELDED, NOT_ATTESTED, NODES_DISAGREE, EXPIRED)
+_OF_A_KIND = (ADMITS_OTHERS, NOT_SHIELDED, NOT_ATTESTED, NODES_DISAGREE, SUPERSEDED, EXPIRED)
 _OF_TWO = {
     UNDECLARED: (Owner.GUARDIAN, Owner.TENANT),
     **dict.fromkeys((ENDS_SOON, ENDED), (Owner.GUARDIAN, Owner.TENANT)),

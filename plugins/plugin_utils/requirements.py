@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-LIBRARIES = ("cryptography", "lxml")
+LIBRARIES = ("cryptography", "jmespath", "lxml")
 """Files that import one load without it: plugins must be loadable anywhere (`ansible-test sanity --test import`)."""
 
 

@@ -44,14 +44,14 @@ UNWRITABLE = Kind(
 )
 
 
-def files(run: Run, version: str) -> Mapping[str, bytes]:
-    """Return the files of a run by name; `version` is the collection's."""
+def files(run: Run) -> Mapping[str, bytes]:
+    """Return the files of a run by name."""
     return {
         "findings.json": findings_json.render(run).encode(),
         "report.html": html.render(run).encode(),
         "junit.xml": junit.render(run),
         "guarded_fabric.prom": prometheus.render(run).encode(),
-        "findings.sarif": sarif.render(run, version).encode(),
+        "findings.sarif": sarif.render(run).encode(),
     }
 
 

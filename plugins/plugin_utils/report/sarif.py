@@ -80,8 +80,8 @@ def _rule(finding: Finding) -> dict[str, object]:
     }
 
 
-def render(run: Run, version: str) -> str:
-    """Return the file's text; `version` is the collection's."""
+def render(run: Run) -> str:
+    """Return the file's text."""
     new = {finding.identity for finding in run.new()}
     suppressed = [
         {
@@ -102,9 +102,7 @@ def render(run: Run, version: str) -> str:
         "version": "2.1.0",
         "runs": [
             {
-                "tool": {
-                    "driver": {"name": "guarded.fabric", "semanticVersion": version, "rules": list(rules.values())}
-                },
+                "tool": {"driver": {"name": "guarded.fabric", "rules": list(rules.values())}},
                 "invocations": [
                     {
                         "executionSuccessful": True,

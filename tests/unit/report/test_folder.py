@@ -35,7 +35,7 @@ def kept(folder: Path) -> list[str]:
 
 def test_a_run_is_kept_and_is_the_latest(tmp_path: Path) -> None:
     with runs.held(tmp_path / "runs"):
-        made = runs.write(tmp_path / "runs", RUN, runs.files(RUN, "1.0.0"))
+        made = runs.write(tmp_path / "runs", RUN, runs.files(RUN))
     assert made.name == "20261124T020330Z"
     assert {path.name for path in (tmp_path / "runs" / "latest").iterdir()} == NAMES
     last = runs.last(tmp_path / "runs")
@@ -135,6 +135,6 @@ def test_a_writer_killed_at_any_step_leaves_a_whole_run(tmp_path: Path) -> None:
 
 
 def test_files_are_what_their_names_say() -> None:
-    contents = runs.files(RUN, "1.0.0")
+    contents = runs.files(RUN)
     assert set(contents) == NAMES
     assert json.loads(contents["findings.sarif"])["version"] == "2.1.0"

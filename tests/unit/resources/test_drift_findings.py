@@ -62,6 +62,7 @@ class Fabric:
     operator: Operator
     unreachable: set[str] = field(default_factory=set)
     unreadable: set[str] = field(default_factory=set)
+    classes: tuple[str, ...] = ()
     skew: timedelta = timedelta()
     suppressions: list[dict[str, object]] = field(default_factory=list)
     last: Run | None = None
@@ -93,9 +94,20 @@ class Fabric:
         return {
             "hgs_server": loaded("hgs_server", {"domain": "hgs.lab", "service": "HGS", "mode": "Tpm"}),
             "attestation_hosts": loaded("attestation_hosts", *hosts, state="overridden"),
-            "attestation_policies": loaded("attestation_policies", state="gathered"),
+            "attestation_policies": loaded("attestation_policies", *self.policies(), state="overridden"),
             "trusted_tpm_certificates": loaded("trusted_tpm_certificates", vendor, state="overridden"),
         }
+
+    def policies(self) -> list[Item]:
+        """Return what is declared of policies; those under the name of a class from when somebody names it."""
+        baseline = self.operator.path(artifact_kinds.TPM_BASELINE, "r740")
+        policy = self.operator.path(artifact_kinds.CODE_INTEGRITY_POLICY, "core")
+        return [
+            {"name": "r740", "baseline": baseline},
+            {"name": "core", "code_integrity_policy": policy},
+            {"name": "Hgs_NoHibernation", "enabled": False},
+            *({"class": name, "baseline": baseline} for name in self.classes),
+        ]
 
     def look(self, name: str) -> dict[str, Any]:
         """Return what the module drift returns for a machine."""
@@ -314,6 +326,17 @@ def _suppression(expires: timedelta) -> dict[str, object]:
     return {"query": "[?id=='GF-DRF-001']", "reason": "being moved", "owner": "ada", "expires": until}
 
 
+def register_a_newer_baseline(fabric: Fabric) -> None:
+    fabric.classes = ("r740",)
+    (_, _, _, newer) = fabric.policies()
+    fabric.do("hgs01", "attestation_policies", newer, {"name": OLDER, "baseline": newer["baseline"]})
+
+
+def retire_the_older(fabric: Fabric) -> None:
+    fabric.do("hgs01", "attestation_policies", {"name": OLDER}, state="deleted")
+
+
+OLDER = "r740 0badcafe"
 BOTH = ("hgs01", "hgs02")
 CASES: dict[FindingKind, tuple[Change, Change, Owner]] = {
     drift_findings.DIFFERS: (forward_elsewhere, forward_as_declared, Owner.FABRIC),
@@ -335,6 +358,7 @@ CASES: dict[FindingKind, tuple[Change, Change, Owner]] = {
         trust_only_what_is_declared,
         Owner.GUARDIAN,
     ),
+    drift_findings.SUPERSEDED: (register_a_newer_baseline, retire_the_older, Owner.GUARDIAN),
     EXPIRED: (leave_it_to_time, decide_anew, Owner.CONTROLLER),
 }
 """What brings each kind about, its remedy, and whose it is then."""

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A filter that gathers what the machines of a fabric showed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+def shown_machines(
+    parts: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping[str, Any]], variable: str
+) -> list[dict[str, Any]]:
+    """Return each machine with its part of the fabric and what was registered for it, None where nothing was."""
+    return [
+        {"name": name, "part": part, "result": hostvars[name].get(variable)}
+        for part, names in parts.items()
+        for name in names
+    ]
+
+
+class FilterModule:
+    """The collection's filters of the drift check."""
+
+    def filters(self) -> dict[str, Callable[..., object]]:
+        """Return them by name."""
+        return {"shown_machines": shown_machines}
