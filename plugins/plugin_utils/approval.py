@@ -11,22 +11,24 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ansible_collections.guarded.fabric.plugins.module_utils import (
-    si_policy_binary,
-    si_policy_comparison,
-    tcg_log,
-    tpm_baseline,
-)
-
-from .artifact_kinds import BY_FOLDER, CODE_INTEGRITY_POLICY, TPM_BASELINE
+from .artifact_differences import BY_FOLDER as _DIFFERENCES
+from .artifact_kinds import BY_FOLDER
 from .certainty import certain
-from .exchange import ARTIFACT_MISSING, CANDIDATE, Approval, Artifact, ArtifactKind, approve, held, load, put, remove, tidy
+from .exchange import (
+    ARTIFACT_MISSING,
+    CANDIDATE,
+    Approval,
+    Artifact,
+    ArtifactKind,
+    approve,
+    held,
+    load,
+    put,
+    remove,
+    tidy,
+)
 from .problems import FabricError, Kind, Owner, Problem
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
 
 FOLDER_UNKNOWN = Kind(
     "GF-APP-001",
@@ -43,25 +45,6 @@ class Verdict:
     artifact: Artifact
     changed: bool
     differences: tuple[str, ...]
-
-
-def _baseline_differences(old: bytes, new: bytes) -> Sequence[str]:
-    baselines = (tpm_baseline.baseline(tcg_log.parse(content)) for content in (old, new))
-    return [
-        f"{difference.element}: {difference.old} -> {difference.new} ({difference.usual_cause})"
-        for difference in tpm_baseline.differences(*baselines)
-    ]
-
-
-def _policy_differences(old: bytes, new: bytes) -> Sequence[str]:
-    policies = (si_policy_binary.read(content) for content in (old, new))
-    return [str(difference) for difference in si_policy_comparison.differences(*policies)]
-
-
-_DIFFERENCES: Mapping[str, Callable[[bytes, bytes], Sequence[str]]] = {
-    TPM_BASELINE.folder: _baseline_differences,
-    CODE_INTEGRITY_POLICY.folder: _policy_differences,
-}
 
 
 def _differences(kind: ArtifactKind, old: Artifact | None, new: Artifact) -> tuple[str, ...]:
