@@ -9,6 +9,7 @@ from ansible_collections.guarded.fabric.lab.world import network
 from ansible_collections.guarded.fabric.lab.world.addresses import is_address
 
 from .registry import CmdletError, NotEmulatedError, PSObject, cmdlet
+from .wildcards import matches
 
 if TYPE_CHECKING:
     from .registry import Bound, Session
@@ -81,7 +82,7 @@ def resolve_name(session: Session, p: Bound) -> object:
 
 
 def _check_adapter(p: Bound, name: str) -> None:
-    stranger = [alias for alias in p.texts("InterfaceAlias") if alias.lower() not in {ADAPTER.lower(), "*"}]
+    stranger = [alias for alias in p.texts("InterfaceAlias") if not matches(alias, ADAPTER)]
     stranger += [index for index in p.texts("InterfaceIndex") if index != str(ADAPTER_INDEX)]
     if stranger:
         raise CmdletError(

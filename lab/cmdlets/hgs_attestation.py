@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from ansible_collections.guarded.fabric.lab.world import attestation, endorsement, files
@@ -22,6 +21,7 @@ from ansible_collections.guarded.fabric.plugins.module_utils.format_error import
 from . import file_parameters
 from .certificate_object import certificate_object
 from .registry import CmdletError, PSObject, cmdlet
+from .wildcards import matches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -124,8 +124,7 @@ def get_policy(session: Session, p: Bound) -> object:
     state = _service(session, p)
     policies = list(state.policies.values())
     if "Name" in p:
-        pattern = p.text("Name").lower()
-        policies = [policy for policy in policies if fnmatchcase(policy.name.lower(), pattern)]
+        policies = [policy for policy in policies if matches(p.text("Name"), policy.name)]
     if "State" in p:
         policies = [policy for policy in policies if policy.state == p.text("State")]
     if "PolicyType" in p:

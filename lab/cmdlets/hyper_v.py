@@ -8,7 +8,6 @@ Microsoft's and others' code that reads them (GuardedFabricTools, WMI).
 from __future__ import annotations
 
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from ansible_collections.guarded.fabric.lab.world.model import VirtualMachine
 from ansible_collections.guarded.fabric.lab.world.virtual_machines import HyperVError
 
 from .registry import CmdletError, NotEmulatedError, PSObject, cmdlet
+from .wildcards import has_wildcards, matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 MODULE: Final = "Hyper-V"
 _EXCEPTION: Final = "Microsoft.HyperV.PowerShell.VirtualizationException"
 _REMOTE: Final = ("CimSession", "ComputerName", "Credential", "AsJob", "ClusterObject")
-_WILDCARDS: Final = frozenset("*?[")
 _GIGABYTE: Final = 1 << 30
 _CAPACITY: Final = 40 * _GIGABYTE
 """Size of every disk as the guest sees it (lab only)."""
@@ -248,7 +247,7 @@ def get_vm_snapshot(session: Session, p: Bound) -> object:
             )
             for vm in _chosen(session, p, "VMName")
             for name in vm.checkpoints
-            if fnmatchcase(name.lower(), p.text("Name", "*").lower())
+            if matches(p.text("Name", "*"), name)
         ]
 
 
@@ -292,8 +291,8 @@ def _chosen(session: Session, p: Bound, name_parameter: str) -> list[VirtualMach
         return found
     chosen: list[VirtualMachine] = []
     for name in p.texts(name_parameter):
-        matching = [vm for vm in there if fnmatchcase(vm.name.lower(), name.lower())]
-        if not matching and not _WILDCARDS & set(name):
+        matching = [vm for vm in there if matches(name, vm.name)]
+        if not matching and not has_wildcards(name):
             raise HyperVError(f'Hyper-V was unable to find a virtual machine with name "{name}".', "InvalidParameter")
         chosen += matching
     return chosen

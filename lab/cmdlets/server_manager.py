@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from ansible_collections.guarded.fabric.lab.world import features, restarts
 
 from .registry import CmdletError, NotEmulatedError, PSObject, cmdlet
+from .wildcards import matches
 
 if TYPE_CHECKING:
     from ansible_collections.guarded.fabric.lab.world.features import Feature
@@ -25,11 +25,11 @@ _RESTART_DELAY: Final = timedelta(seconds=5)
 def get_windows_feature(session: Session, p: Bound) -> object:
     """Return the features of this Windows; a name that it does not have gives nothing."""
     _only_here(p)
-    patterns = [name.lower() for name in p.texts("Name")] or ["*"]
+    patterns = p.texts("Name") or ["*"]
     return [
         _feature(session.machine, feature)
         for feature in features.available(session.machine)
-        if any(fnmatchcase(feature.name.lower(), pattern) for pattern in patterns)
+        if any(matches(pattern, feature.name) for pattern in patterns)
     ]
 
 

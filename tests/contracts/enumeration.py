@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from ansible_collections.guarded.fabric.plugins.plugin_utils import resources
-from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import Call, File, Results
+from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import Call, File, Outcome, Results
 from ansible_collections.guarded.fabric.plugins.plugin_utils.capture import Capture
 from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import Artifact
 from ansible_collections.guarded.fabric.plugins.plugin_utils.inspection import Inspection
@@ -167,7 +167,14 @@ def _of_capture(capture: Capture, texts: Sequence[str], pick: random.Random) -> 
     for _ in range(_TRIES):
         config = _item(capture.options, texts, pick)
         observed = capture.observe(config)
-        yield Made(_wire([*observed, *capture.produce(Results(), config, {})]))
+        yield Made(_wire([*observed, *capture.produce(_answering(observed, config), config, {})]))
+
+
+def _answering(calls: Sequence[Call], config: Item) -> Results:
+    """Return results of a machine that has whatever config names, as every property asked for."""
+    values = [value for given in config.values() for value in (given if isinstance(given, list) else [given])]
+    named = [value for value in values if isinstance(value, str)]
+    return Results({call.id: Outcome(tuple(dict.fromkeys(call.select, name) for name in named)) for call in calls})
 
 
 def _of_inspection(inspection: Inspection, texts: Sequence[str], pick: random.Random) -> Iterator[Made]:
