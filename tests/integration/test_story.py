@@ -60,6 +60,12 @@ def test_the_fabric_that_psrp_rolls_out_is_that_of_winrm(finished: Setup) -> Non
         assert finished.ansible.succeed("site").changed == []
 
 
+def test_who_can_start_what_follows_from_the_key_protectors(finished: Setup) -> None:
+    with nothing_changes(finished):
+        shown = finished.ansible.succeed("who_can_start").output
+    assert ["vm01", "host01", "Owner", "hgs", "host01", "-"] in [line.split() for line in shown.splitlines()]
+
+
 def test_without_a_node_no_host_attests_and_with_it_again(finished: Setup) -> None:
     finished.lab.tell("kill", machine="hgs01")
     try:

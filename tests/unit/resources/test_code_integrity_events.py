@@ -88,7 +88,8 @@ def test_a_log_that_is_refused_is_no_empty_log() -> None:
 
 def test_an_event_that_holds_nothing_known_is_still_counted() -> None:
     results = Results({"programs": Outcome(output=({"Id": 3077, "TimeCreated": "2026-11-24T19:00:00.0000000Z"},))})
-    (event,) = module.INSPECTION.tell(results, Question({}, HOST, NOW))["events"]  # type: ignore[misc]  # a list
+    told: Mapping[str, Any] = module.INSPECTION.tell(results, Question({}, HOST, NOW))
+    (event,) = told["events"]
     assert event == {
         "blocked": True,
         "file": "",

@@ -110,7 +110,7 @@ def test_examples_use_options_that_exist(name: str) -> None:
     tasks = [task for task in yaml.safe_load(document(name)["EXAMPLES"]) if f"guarded.fabric.{name}" in task]
     assert tasks
     for task in tasks:
-        arguments = task[f"guarded.fabric.{name}"] or {}
+        arguments = task[f"guarded.fabric.{name}"]
         assert set(arguments) <= set(options)
         config = arguments.get("config", [])
         for item in config if isinstance(config, list) else [config]:
