@@ -108,6 +108,8 @@ class Ansible:
     directory: Path
     inventories: Sequence[Path]
     program: Path = Path(sys.executable).parent / "ansible-playbook"
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Of its environment, beside those that every run has."""
     _count: int = field(default=0, init=False)
 
     def start(self, playbook: str | Path, *arguments: str) -> Running:
@@ -160,4 +162,5 @@ class Ansible:
             "ANSIBLE_LOCALHOST_WARNING": "False",
             "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
             "ANSIBLE_NOCOLOR": "1",
+            **self.variables,
         }

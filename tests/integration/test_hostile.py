@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 import time
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,16 +19,26 @@ from ansible_collections.guarded.fabric.lab.wire.endpoint import Endpoint
 from ansible_collections.guarded.fabric.lab.wire.http import Limits
 from ansible_collections.guarded.fabric.lab.wire.ntlm import CredentialFile
 from ansible_collections.guarded.fabric.lab.wire.process_result import ProcessResult
-from ansible_collections.guarded.fabric.plugins.plugin_utils import exchange
+from ansible_collections.guarded.fabric.plugins.plugin_utils import exchange, resources
+from ansible_collections.guarded.fabric.plugins.plugin_utils.artifact_kinds import BY_FOLDER
 from ansible_collections.guarded.fabric.plugins.plugin_utils.engine import BAD_ANSWER, UNREADABLE
+from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import SIDECAR_SUFFIX, Approval, Sidecar
 from ansible_collections.guarded.fabric.plugins.plugin_utils.no_answer import ANSWER_MEMORY, ANSWER_TOO_LARGE
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resources.windows_features import FEATURE_UNKNOWN
 from ansible_collections.guarded.fabric.tests.integration.runs import Ansible
-from ansible_collections.guarded.fabric.tests.unit.lab_wire.machine import PASSWORD, USER, Machine, loop_thread
+from ansible_collections.guarded.fabric.tests.unit.lab_wire.machine import (
+    PASSWORD,
+    USER,
+    LoopThread,
+    Machine,
+    loop_thread,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import ArtifactKind
+    from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import Kind
     from ansible_collections.guarded.fabric.tests.integration.runs import Run, Running
 
 LOOKUP = "{{ lookup('pipe', 'touch owned') }}"
@@ -45,7 +59,7 @@ class Flood(bytes):
     def __getitem__(self, part: object) -> bytes:  # type: ignore[override]
         """Make a part of it."""
         assert isinstance(part, slice)
-        return b"x" * max(0, min(part.stop, len(self)) - part.start)
+        return b"x" * max(0, min(int(part.stop), len(self)) - int(part.start))
 
 
 def answer(output: object, **more: object) -> bytes:
@@ -54,7 +68,7 @@ def answer(output: object, **more: object) -> bytes:
     return json.dumps({"changed": False, "results": [result | more], "powershell": "5.1"}).encode()
 
 
-HOSTS: Mapping[str, tuple[bytes, object]] = {
+HOSTS: Mapping[str, tuple[bytes, Kind]] = {
     "flood": (Flood(), ANSWER_TOO_LARGE),
     # As long as an answer with an artifact of the largest size there is.
     "long": (answer([{**FEATURES, "Name": "x" * (exchange.MAXIMUM_SIZE * 4 // 3)}]), FEATURE_UNKNOWN),
@@ -102,6 +116,10 @@ PLAYBOOK = """
 """
 
 
+def _down(thread: LoopThread, endpoint: Endpoint) -> None:
+    thread.run(endpoint.go_down())
+
+
 @contextmanager
 def machines(directory: Path, outputs: Mapping[str, bytes]) -> Iterator[tuple[Path, Mapping[str, Machine]]]:
     """Have machines listen that answer everything with one output; yields an inventory of them."""
@@ -114,7 +132,7 @@ def machines(directory: Path, outputs: Mapping[str, bytes]) -> Iterator[tuple[Pa
             machine.says(ProcessResult(0, output))
             endpoint = Endpoint(machine, "127.0.0.1", 0, credentials, certificate.context(), Limits())
             thread.run(endpoint.come_up())
-            stack.callback(lambda endpoint=endpoint: thread.run(endpoint.go_down()))
+            stack.callback(_down, thread, endpoint)
             hosts[name] = {"ansible_port": endpoint.port}
         shared = {
             "ansible_host": "127.0.0.1",
@@ -162,3 +180,59 @@ def test_what_is_no_answer_is_an_error_and_takes_bounded_memory(tmp_path: Path) 
     assert LOOKUP in said["template"]
     assert "\x1b" not in done.output
     assert not list(tmp_path.rglob("owned"))
+
+
+def consumers() -> Iterator[tuple[str, dict[str, object], ArtifactKind]]:
+    """Go through every option of every module that takes an artifact; the path is to be put in place of PATH."""
+    for module in pkgutil.iter_modules(resources.__path__):
+        resource = getattr(importlib.import_module(f"{resources.__name__}.{module.name}"), "RESOURCE", None)
+        if resource is None:
+            continue
+        for option in resource.options:
+            if option.artifact is not None:
+                item = {**({resource.key: "vm01"} if resource.key else {}), option.name: "PATH"}
+                yield module.name, {"config": item if resource.single else [item]}, option.artifact
+    approval: dict[str, object] = {"paths": ["PATH"], "by": "ada", "reason": "compared"}
+    yield from (("artifact_approval", approval, kind) for kind in BY_FOLDER.values())
+
+
+def _altered(path: Path, kind: ArtifactKind) -> None:
+    path.write_bytes(b"something else")
+    sidecar = Sidecar(kind.folder, "host01", "2026-11-24T19:00:00Z", sha256(b"it").hexdigest(), "it", APPROVED)
+    path.with_name(path.name + SIDECAR_SUFFIX).write_text(json.dumps(asdict(sidecar)), encoding="utf-8")
+
+
+def _bare(path: Path, _kind: ArtifactKind) -> None:
+    path.write_bytes(b"something")
+
+
+def _linked(path: Path, _kind: ArtifactKind) -> None:
+    path.symlink_to("/dev/zero")
+
+
+APPROVED = Approval("ada", "2026-11-24T19:00:00Z", "compared")
+WAYS = {"altered": (_altered, exchange.ARTIFACT_ALTERED), "bare": (_bare, exchange.SIDECAR_MISSING)} | {
+    "linked": (_linked, exchange.NOT_PLAIN)
+}
+
+
+def test_what_lies_in_the_exchange_directory_is_refused_before_a_machine_is_asked(tmp_path: Path) -> None:
+    tasks, expected = [], {}
+    for number, (module, arguments, kind) in enumerate(consumers()):
+        # Each module meets one that was altered, and the first of all the others too.
+        for way in WAYS if number == 0 else ("altered",):
+            make, problem = WAYS[way]
+            path = tmp_path / "exchange" / f"{way}{number}" / kind.folder / f"vm01{kind.suffix}"
+            path.parent.mkdir(parents=True)
+            make(path, kind)
+            name = f"{module} takes {path.relative_to(tmp_path)}"
+            given = json.loads(json.dumps(arguments).replace("PATH", str(path)))
+            tasks.append({"name": name, f"guarded.fabric.{module}": given, "ignore_errors": True})
+            expected[name] = [problem.id]
+    assert len(expected) > len(BY_FOLDER) + len(WAYS)
+    playbook = tmp_path / "playbook.yml"
+    playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]), encoding="utf-8")
+    with machines(tmp_path, {"host01": b"{}"}) as (inventory, asked):
+        done = Ansible(tmp_path / "ansible", [inventory]).run(playbook)
+    assert {result.task: result.problems for result in done.results} == expected, done.output
+    assert asked["host01"].executions == []
