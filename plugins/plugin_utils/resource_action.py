@@ -21,7 +21,6 @@ from .controller_files import unapproved, with_files
 from .engine import Answer, Execute, InterruptedChangeError, Need, Reboot, Report, Request, reconcile
 from .memory_bound import at_most
 from .no_answer import ANSWER_MEMORY, problem_of
-from .no_answer import ANSWER_MEMORY, problem_of
 from .plain_data import plain
 from .plan import argument_spec
 from .problems import FabricError, Kind, Owner, Problem
