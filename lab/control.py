@@ -67,7 +67,12 @@ class Verbs:
 
     def _statistics(self) -> dict[str, object]:
         counted = self._server.reader.statistics
-        return {"executions": counted.executions, "calls": counted.calls, "changes": counted.changes}
+        return {
+            "executions": counted.executions,
+            "calls": counted.calls,
+            "changes": counted.changes,
+            "connections": self._server.capacity.taken,
+        }
 
 
 @dataclass

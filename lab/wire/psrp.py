@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import struct
 import uuid
 from collections import deque
@@ -99,7 +98,7 @@ class PowerShellShell:
         self._broken = False
         try:
             self._feed(None, base64.b64decode(creation, validate=True))
-        except binascii.Error as error:
+        except ValueError as error:
             raise faults.invalid_body("creationXml is no base64") from error
 
     def command(self, command_id: str, command: str, arguments: Sequence[str], options: Mapping[str, str]) -> None:
@@ -110,7 +109,7 @@ class PowerShellShell:
             raise faults.invalid_body(f"CommandId {command_id} is in use")
         try:
             fragments = base64.b64decode("".join(arguments), validate=True)
-        except binascii.Error as error:
+        except ValueError as error:
             raise faults.invalid_body("the arguments are no base64") from error
         if len(self._pipelines) >= MAX_COMMANDS:
             raise faults.too_many_commands(MAX_COMMANDS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import logging
 import time
 import uuid
@@ -179,7 +178,7 @@ class WsManService:
         for stream in find_all(_required(request.body, "rsp:Send"), "rsp:Stream"):
             try:
                 data = base64.b64decode(text_of(stream), validate=True)
-            except binascii.Error as error:
+            except ValueError as error:
                 raise faults.invalid_body("a stream is no base64") from error
             shell.send(Input(stream.get("CommandId", ""), data, end=stream.get("End", "").lower() in {"true", "1"}))
         return element("rsp:SendResponse")

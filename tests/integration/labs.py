@@ -93,6 +93,12 @@ class TestLab:
         self._process = None
 
     @property
+    def process(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def log(self) -> Path:
         """What it says."""
         self.directory.mkdir(exist_ok=True)

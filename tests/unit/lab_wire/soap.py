@@ -39,9 +39,9 @@ def send(data: bytes, *, end: str = "true", identifier: str = "C", uri: str = wi
     return soap(f"{SHELL}/Send", body, shell_id="S", uri=uri)
 
 
-def receive(identifier: str = "C", timeout: str = "PT20S") -> bytes:
+def receive(identifier: str = "C", timeout: str = "PT20S", shell: str = "S") -> bytes:
     body = f'<rsp:Receive><rsp:DesiredStream CommandId="{identifier}">stdout</rsp:DesiredStream></rsp:Receive>'
-    return soap(f"{SHELL}/Receive", body, shell_id="S", timeout=timeout)
+    return soap(f"{SHELL}/Receive", body, shell_id=shell, timeout=timeout)
 
 
 def signal(identifier: str = "C") -> bytes:

@@ -172,6 +172,23 @@ def test_pipelines_whose_output_nobody_receives_are_limited() -> None:
     run(work())
 
 
+@pytest.mark.parametrize("text", ["%", "AAA", "AAAA\u0436AAAA"])
+def test_what_is_no_base64_is_a_fault(text: str) -> None:
+    async def work() -> None:
+        service = WsManService(Machine())
+        await ask(service, create())
+        await ask(service, command())
+        stream = f'<rsp:Send><rsp:Stream Name="stdin" CommandId="C">{text}</rsp:Stream></rsp:Send>'
+        assert await fault(service, soap(f"{SHELL}/Send", stream, shell_id="S")) == 2150858791
+        assert await fault(service, create("P", CREATION.format(text), psrp.RESOURCE_URI)) == 2150858791
+        await ask(service, create("P", CREATION.format(base64.b64encode(OPENING).decode()), psrp.RESOURCE_URI))
+        line = f'<rsp:CommandLine CommandId="{PIPELINE}"><rsp:Arguments>{text}</rsp:Arguments></rsp:CommandLine>'
+        request = soap(f"{SHELL}/Command", line, uri=psrp.RESOURCE_URI, shell_id="P")
+        assert await fault(service, request) == 2150858791
+
+    run(work())
+
+
 def test_a_runspace_pool_takes_nothing_more_after_a_malformed_message() -> None:
     async def work() -> None:
         service = WsManService(Machine())
