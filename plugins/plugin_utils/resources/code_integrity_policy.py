@@ -15,7 +15,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ansible_collections.guarded.fabric.plugins.module_utils import si_policy_binary, si_policy_xml
+from ansible_collections.guarded.fabric.plugins.module_utils import si_policy_binary, si_policy_xml, signed_policy
 from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
 from ansible_collections.guarded.fabric.plugins.plugin_utils import policy_options, script_enforcement
 from ansible_collections.guarded.fabric.plugins.plugin_utils.artifact_kinds import CODE_INTEGRITY_POLICY
@@ -99,6 +99,13 @@ NOT_JUDGED = Kind(
     "make the policy anew with the tools of an older Windows, or set accept_constrained_language after you tried it",
 )
 
+OTHER_CONTENT = Kind(
+    "GF-CIP-006",
+    Owner.CONTROLLER,
+    "is not the signed form of the policy that HGS is to know",
+    "sign the policy of the exchange directory anew, or capture the other one and have it registered",
+)
+
 SOURCES = ("policy", "scan", "example")
 
 
@@ -166,10 +173,19 @@ def _content(name: str, path: str) -> Call:
 
 def _wanted_hash(results: Results, config: Sequence[Item]) -> str:
     """Return the SHA-256 of the policy that config asks for, as far as it exists yet."""
-    artifact = next((item["policy"] for item in config if item.get("policy") is not None), None)
-    if isinstance(artifact, Artifact):
-        return hashlib.sha256(artifact.content).hexdigest() if artifact.content is not None else ""
+    item: Item = config[0] if config else {}
+    if isinstance(item.get("policy"), Artifact):
+        content = _given(item)
+        return "" if content is None else hashlib.sha256(content).hexdigest()
     return str(results.first("binary-hash").get("Hash", "")).lower()
+
+
+def _given(item: Item) -> bytes | None:
+    """Return the policy that config hands over: signed where there is a signed form; None for one yet to come."""
+    signed, artifact = item.get("signed_policy"), item.get("policy")
+    if isinstance(signed, File):
+        return signed.content
+    return artifact.content if isinstance(artifact, Artifact) else None
 
 
 def _policy(results: Results, call: str, read: Callable[[bytes], Policy]) -> Policy | None:
@@ -246,12 +262,20 @@ def _refuse_artifact(artifact: Artifact, item: Item) -> Sequence[Problem]:
         return ()
     try:
         options = numbers_of(si_policy_binary.read(artifact.content))
+        if signed_policy.unwrap(_given(item) or b"").content != artifact.content:
+            return (Problem(OTHER_CONTENT, _source(artifact, item).name),)
     except FormatError as error:
         return (Problem(NOT_JUDGED, artifact.path, str(error)),)
     found, mode = AUDIT_MODE if script_enforcement.AUDIT in options else ENFORCED, item.get("mode")
     if mode not in (None, found):
         return (Problem(OTHER_MODE, artifact.path, f"mode is {mode}, the policy is {found}"),)
     return _locking_out(options, artifact.path, item)
+
+
+def _source(artifact: Artifact, item: Item) -> File:
+    """Return the file that is applied."""
+    signed = item.get("signed_policy")
+    return signed if isinstance(signed, File) else File(artifact.content or b"", artifact.name)
 
 
 def _scan(options: Mapping[str, object]) -> Step:
@@ -303,7 +327,7 @@ def _change(before: Item | None, after: Item | None) -> Sequence[Step]:
         return (restart,)
     artifact = after.get("policy")
     if isinstance(artifact, Artifact):
-        source: Value = File(artifact.content or b"", artifact.name)
+        source: Value = _source(artifact, after)
         made: Sequence[Step] = ()
     else:
         xml, binary = files_of(after)
@@ -323,6 +347,7 @@ RESOURCE = Resource(
     owner=Owner.FABRIC,
     options=(
         Option("policy", Role.INPUT, type="path", artifact=CODE_INTEGRITY_POLICY),
+        Option("signed_policy", Role.INPUT, type="path", file=True),
         Option(
             "scan",
             Role.INPUT,

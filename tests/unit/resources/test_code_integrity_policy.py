@@ -11,13 +11,24 @@ from ansible_collections.guarded.fabric.plugins.module_utils import si_policy_bi
 from ansible_collections.guarded.fabric.plugins.module_utils.si_policy import has_option, with_option, without_option
 from ansible_collections.guarded.fabric.plugins.module_utils.si_policy_comparison import differences
 from ansible_collections.guarded.fabric.plugins.plugin_utils import artifact_kinds
-from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import Call, CallError, Outcome, Restart, Results
+from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import (
+    Call,
+    CallError,
+    File,
+    Outcome,
+    Restart,
+    Results,
+)
 from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import Artifact
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError
+from ansible_collections.guarded.fabric.plugins.plugin_utils.resources import attestation_evidence
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resources import code_integrity_policy as resource
 from ansible_collections.guarded.fabric.tests.unit.engine.lab_driver import Lab, beats
+from ansible_collections.guarded.fabric.tests.unit.module_utils.signed_content import signed
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Item
 
     from .rollout import Operator, Stages
@@ -268,3 +279,19 @@ def test_nothing_is_concluded_from_a_policy_that_cannot_be_read(stages: Stages) 
     lab = stages.after("prepare_hosts").lab
     lab.machine("host01").files[resource.BINARY.lower()] = b"of a Windows to come"
     assert problems(lab, "host01", ENFORCED) == ["GF-CIP-005"]
+
+
+def test_a_signed_form_is_applied_and_hgs_keeps_the_unsigned_one(stages: Stages, tmp_path: Path) -> None:
+    operator = stages.after("prepare_hosts")
+    lab, item = operator.lab, artifact(operator)
+    unsigned = item["policy"]
+    assert isinstance(unsigned, Artifact)
+    content = unsigned.content or b""
+    config = {**item, "signed_policy": File(signed(content), "core.signed.p7b")}
+    beats(lab, "host02", RESOURCE, [config])
+    assert lab.machine("host02").files[resource.ACTIVE.lower()] == signed(content)
+    # What HGS is shown of that host is the same policy.
+    captured = lab.capture("host02", attestation_evidence.CAPTURE, {"software_class": "two"}, str(tmp_path))
+    assert [filed.artifact.content for filed in captured.filed] == [content]
+    other = si_policy_binary.write(with_option(si_policy_binary.read(content), 17))
+    assert problems(lab, "host01", {**item, "signed_policy": File(signed(other), "other.p7b")}) == ["GF-CIP-006"]
