@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .calls import Call, Results
-from .engine import Answer, Execute, Need, failure_of, results_of
+from .disclosure import disclosure
+from .engine import MISLED, Answer, Execute, Need, failure_of, nonsense, results_of
 from .problems import FabricError, Kind, Owner, Problem
 from .resource import Item, Option
 
@@ -49,6 +50,16 @@ class Inspection:
 
 def inspecting(inspection: Inspection, question: Question) -> Generator[Need, Answer, Mapping[str, object]]:
     """Look at the machine in one execution. Raises FabricError where a call failed that had to give an answer."""
+    shown = disclosure(inspection.options, [question.options])
+    try:
+        return (yield from _inspecting(inspection, question))
+    except FabricError as error:
+        raise error.reworded(shown.message) from None
+    except MISLED as error:
+        raise nonsense(error, question.machine).reworded(shown.message) from None
+
+
+def _inspecting(inspection: Inspection, question: Question) -> Generator[Need, Answer, Mapping[str, object]]:
     calls = tuple(inspection.observe(question.options))
     answer = yield Execute(calls)
     results = results_of(answer, calls, question.machine)

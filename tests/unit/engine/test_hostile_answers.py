@@ -7,10 +7,13 @@ for no answer makes it stop, and nothing is sent any more.
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
+from ansible_collections.guarded.fabric.plugins.plugin_utils import resources
 from ansible_collections.guarded.fabric.plugins.plugin_utils.capture import Capture, CaptureRequest, capturing
 from ansible_collections.guarded.fabric.plugins.plugin_utils.engine import (
     BAD_ANSWER,
@@ -19,16 +22,20 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.engine import (
     Request,
     reconcile,
 )
+from ansible_collections.guarded.fabric.plugins.plugin_utils.inspection import Inspection, Question, inspecting
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resources import (
     attestation_evidence,
+    code_integrity_events,
     guardian_metadata,
     hgs_server,
+    host_readiness,
     key_protectors,
+    maintenance_mode,
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .lab_driver import PASSWORDS
+from .lab_driver import NOW, PASSWORDS
 from .mutations import MUTATIONS, Mutation
 from .recordings import Recording, Work
 from .test_prediction import CASES, completed
@@ -83,6 +90,9 @@ CAPTURES: Mapping[str, tuple[Capture, str, str, Item]] = {
         {"names": ["vm01", "vm02"], "owner": "Owner", "guardians": ["Fabric"], "allow_untrusted_root": True},
     ),
 }
+INSPECTIONS: Mapping[str, Inspection] = {
+    inspection.name: inspection for inspection in (code_integrity_events.INSPECTION, host_readiness.INSPECTION)
+}
 
 
 class Recordings:
@@ -97,8 +107,18 @@ class Recordings:
     def _of(self, name: str) -> Recording:
         if name in CAPTURES:
             return self._captured(*CAPTURES[name])
+        if name in INSPECTIONS:
+            question = Question({"trusted_roots": [], "limit": 10}, "host01", NOW)
+            recording = Recording(lambda: inspecting(INSPECTIONS[name], question))
+            return recording.record(self._stages.after("shield").lab, "host01")
         if name == "hgs_server":
             return self._resource(hgs_server.RESOURCE, self._stages.after("nothing"), "hgs01", "merged", [self._node()])
+        if name == "maintenance_mode":
+            operator = self._stages.after("shield")
+            for host in ("host01", "host02"):
+                operator.lab.machine(host).failover_cluster = "hv"
+                operator.lab.machine(host).features |= {"RSAT-Clustering-PowerShell"}
+            return self._resource(maintenance_mode.RESOURCE, operator, "host01", "merged", [{"enabled": True}])
         case = CASES[name]
         operator = self._stages.after(case.stage)
         state, items = CONFIGS[name]
@@ -133,11 +153,17 @@ def recordings(stages: Stages, pfx_files: dict[str, File], tmp_path_factory: pyt
     return Recordings(stages, pfx_files, tmp_path_factory.mktemp("hostile"))
 
 
-EVERY = sorted({*CONFIGS, *CAPTURES, "hgs_server"})
+EVERY = sorted({*CONFIGS, *CAPTURES, *INSPECTIONS, "hgs_server", "maintenance_mode"})
 
 
-def test_every_resource_and_capture_is_attacked() -> None:
-    assert set(CONFIGS) == set(CASES)
+def test_every_module_that_asks_a_host_is_attacked() -> None:
+    asking = {
+        module.name
+        for module in pkgutil.iter_modules(resources.__path__)
+        for name in ("RESOURCE", "CAPTURE", "INSPECTION")
+        if hasattr(importlib.import_module(f"{resources.__name__}.{module.name}"), name)
+    }
+    assert set(EVERY) == asking
 
 
 @pytest.mark.parametrize("name", EVERY)
