@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 import uuid
 from collections.abc import Mapping
@@ -95,5 +94,5 @@ class Batch:
 def _bytes(content: object) -> bytes:
     try:
         return base64.b64decode(str(content), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise InvalidCallError("bytes are not base64 text") from error

@@ -152,7 +152,7 @@ def record_psrp(lab: ServedLab, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     sent: list[bytes] = []
     original = wsman._TransportHTTP.send
 
-    def send(self: wsman._TransportHTTP, message: bytes, **options: int | None) -> bytes:
+    def send(self: wsman._TransportHTTP, message: bytes, **options: int) -> bytes:
         sent.append(message)
         return original(self, message, **options)
 
