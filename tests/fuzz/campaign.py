@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 _COUNTED: Final = 50
 """Memory is counted for one input of so many, since counting is slow."""
+_HOPEFUL: Final = 2000
+_TRACED: Final = 16
+"""Tracing is slow too: after so many inputs without a new line, one of so many is traced."""
 
 
 @dataclass(frozen=True)
@@ -53,37 +57,51 @@ def inputs(target: Target, corpus: list[bytes], pick: Random) -> Iterator[bytes]
         yield target.repair(data) if pick.randrange(4) else data
 
 
+@dataclass
+class _Search:
+    """Where a campaign is: what it mutates, the lines it reached, and when it last reached a new one."""
+
+    corpus: list[bytes] = field(default_factory=list)
+    lines: NewLines = field(default_factory=NewLines)
+    last_find: int = 0
+
+    def is_traced(self, tried: int) -> bool:
+        """Tell whether to look which lines an input reaches: always while there are new ones, else now and then."""
+        return tried - self.last_find < _HOPEFUL or tried % _TRACED == 0
+
+
 def run(target: Target, count: int, seed: int) -> Report:
     """Try so many mutated inputs on a parser. The seeds come first and do not count."""
-    pick, lines, report = Random(seed), NewLines(), Report(target.name)  # noqa: S311 - the same inputs for a seed
-    corpus: list[bytes] = []
+    pick, search, report = Random(seed), _Search(), Report(target.name)  # noqa: S311 - the same inputs for a seed
     for data in target.seeds():
-        report = _tried(target, data, lines, corpus, report, is_memory_counted=True)
+        report = _tried(target, data, search, report)
     report = replace(report, tried=0, taken=0)
-    for data in inputs(target, corpus, pick):
+    for data in inputs(target, search.corpus, pick):
         if report.tried == count:
             break
-        report = _tried(target, data, lines, corpus, report, is_memory_counted=report.tried % _COUNTED == 0)
-    return replace(report, corpus=len(corpus), lines=lines.reached)
+        report = _tried(target, data, search, report)
+    return replace(report, corpus=len(search.corpus), lines=search.lines.reached)
 
 
-def _tried(  # noqa: PLR0913 - one step of a loop over all of these
-    target: Target, data: bytes, lines: NewLines, corpus: list[bytes], report: Report, *, is_memory_counted: bool
-) -> Report:
+def _tried(target: Target, data: bytes, search: _Search, report: Report) -> Report:
+    counted = report.tried % _COUNTED == 0
+    is_traced = not search.corpus or search.is_traced(report.tried)
     try:
-        with lines:
-            cost = judge(target, data, is_memory_counted=is_memory_counted)
+        with search.lines if is_traced else nullcontext():
+            cost = judge(target, data, is_memory_counted=counted)
     except MisbehaviourError as error:
         known = str(error) in report.failures.values()
         failures = report.failures if known else {**report.failures, _kept(target, data): str(error)}
         return replace(report, tried=report.tried + 1, failures=failures)
-    if lines.found or not corpus:
-        corpus.append(data)
+    if (is_traced and search.lines.found) or not search.corpus:
+        search.corpus.append(data)
+        search.last_find = report.tried
     return replace(
         report,
         tried=report.tried + 1,
         taken=report.taken + cost.taken,
-        seconds=report.seconds if is_memory_counted else max(report.seconds, cost.seconds),
+        # Tracing and counting take time of their own.
+        seconds=report.seconds if counted or is_traced else max(report.seconds, cost.seconds),
         peak=max(report.peak, cost.peak),
     )
 

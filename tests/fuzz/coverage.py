@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tells which lines of the parsers an input is the first to reach.
+"""Tells which lines of the plugins an input is the first to reach.
 
 Only functions that have lines left to reach are traced, so that little is paid once most were.
 """
@@ -10,18 +10,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from ansible_collections.guarded.fabric.plugins.module_utils import format_error
+from ansible_collections.guarded.fabric.plugins.plugin_utils.evidence import model
 
 if TYPE_CHECKING:
     from types import CodeType, FrameType
 
     from _typeshed import TraceFunction
 
-_FOLDER: Final = str(Path(str(format_error.__file__)).parent)
+_FOLDER: Final = str(Path(str(model.__file__)).parents[2])
 
 
 class NewLines:
-    """While entered, notes lines of the parsers that were never reached before."""
+    """While entered, notes lines of the plugins that were never reached before."""
 
     def __init__(self) -> None:
         self.found = 0

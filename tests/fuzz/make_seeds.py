@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import base64
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
+from uuid import NAMESPACE_DNS, uuid5
 
 from ansible_collections.guarded.fabric.lab.cmdlets.platform_identifier import get_platform_identifier
 from ansible_collections.guarded.fabric.lab.cmdlets.registry import Bound, PSObject, Session
@@ -64,6 +66,9 @@ def _boot_logs(machine: Machine) -> Seeds:
     events = tcg_log.parse(whole).events
     windows = max((event.data for event in events if event.type == tcg_log.EV_EVENT_TAG), key=len)
     yield "sipa", "kernel.bin", windows
+    image = next(event.data for event in events if event.type == tcg_log.EV_EFI_BOOT_SERVICES_APPLICATION)
+    yield "device_path", "file.bin", image[32:]
+    yield "device_path", "all.bin", _every_node()
     variables = [event.data for event in events if event.type == tcg_log.EV_EFI_VARIABLE_DRIVER_CONFIG]
     yield "uefi_variable", "SecureBoot.bin", min(variables, key=len)
     yield "uefi_variable", "db.bin", max(variables, key=len)
@@ -75,6 +80,25 @@ def _boot_logs(machine: Machine) -> Seeds:
     records = [event_logs.Record(event.pcr, event.type, event.data) for event in events[1:20]]
     yield "tcg_log", "sha1.tcglog", event_logs.legacy_log(records)
     yield "tcg_log", "two-banks.tcglog", event_logs.agile_log([tcg_log.SHA1, tcg_log.SHA384], records)
+
+
+def _every_node() -> bytes:
+    """Return a device path with a node of each kind that has a text of its own."""
+    guid = uuid5(NAMESPACE_DNS, "volume").bytes_le
+    nodes = {
+        (2, 1): struct.pack("<II", 0x0A0341D0, 0),
+        (1, 1): bytes([0, 0x1C]),
+        (3, 23): struct.pack("<IQ", 1, 2),
+        (3, 18): struct.pack("<HHH", 0, 0xFFFF, 0),
+        (3, 11): bytes(32) + b"\1",
+        (4, 1): struct.pack("<IQQ16sBB", 1, 2048, 4096, guid, 2, 2),
+        (4, 7): guid,
+        (4, 6): guid,
+        (4, 8): struct.pack("<IQQ", 0, 0x1000, 0x2000),
+        (5, 1): b"unknown",
+        (0x7F, 0xFF): b"",
+    }
+    return b"".join(struct.pack("<BBH", *kind, 4 + len(body)) + body for kind, body in nodes.items())
 
 
 def _policies() -> Seeds:

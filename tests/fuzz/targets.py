@@ -3,21 +3,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from ansible_collections.guarded.fabric.plugins.module_utils import (
-    boot_facts,
+    boot_changes,
+    device_path,
     ek_certificate,
     endorsement_key,
-    guardian_metadata,
-    key_protector,
-    key_protector_access,
     platform_identifier,
-    si_policy_binary,
     si_policy_comparison,
     si_policy_xml,
     signed_policy,
@@ -26,6 +24,19 @@ from ansible_collections.guarded.fabric.plugins.module_utils import (
     tpm_baseline,
     uefi,
 )
+from ansible_collections.guarded.fabric.plugins.plugin_utils.evidence.boot_logs import BOOT_LOG
+from ansible_collections.guarded.fabric.plugins.plugin_utils.evidence.code_integrity import CODE_INTEGRITY_POLICY
+from ansible_collections.guarded.fabric.plugins.plugin_utils.evidence.identities import (
+    EK_CERTIFICATE,
+    PLATFORM_IDENTIFIER,
+)
+from ansible_collections.guarded.fabric.plugins.plugin_utils.evidence.plain_data import plain
+from ansible_collections.guarded.fabric.plugins.plugin_utils.evidence.protection import GUARDIAN_METADATA, KEY_PROTECTOR
+
+if TYPE_CHECKING:
+    from ansible_collections.guarded.fabric.plugins.plugin_utils.evidence.model import EvidenceKind
+
+T = TypeVar("T")
 
 SEEDS: Final = Path(__file__).with_name("seeds")
 _PREFIX_BYTES: Final = 4
@@ -54,13 +65,10 @@ class Target:
 
 def _boot_log(data: bytes) -> None:
     log = tcg_log.parse(data)
-    for algorithm in log.algorithms:
-        tcg_log.replay(log, algorithm)
-    tpm_baseline.why_not(log)
-    boot_facts.boot_facts(log)
-    found = tpm_baseline.baseline(log)
-    tpm_baseline.fingerprint(found)
-    tpm_baseline.differences(found, tpm_baseline.baseline(tcg_log.EventLog(log.spec, ())))
+    _tell(BOOT_LOG, log)
+    empty = tcg_log.EventLog(log.spec, ())
+    tpm_baseline.differences(tpm_baseline.baseline(log), tpm_baseline.baseline(empty))
+    boot_changes.changes(log, empty)
 
 
 def _windows_events(data: bytes) -> None:
@@ -74,9 +82,7 @@ def _signature_lists(data: bytes) -> None:
 
 
 def _policy(data: bytes) -> None:
-    policy = si_policy_binary.read(data)
-    si_policy_binary.digest(data)
-    assert si_policy_comparison.content_equal(policy, policy)
+    _tell(CODE_INTEGRITY_POLICY, CODE_INTEGRITY_POLICY.read(data))
 
 
 def _policy_document(data: bytes) -> None:
@@ -86,23 +92,27 @@ def _policy_document(data: bytes) -> None:
 
 def _ek_certificate(data: bytes) -> None:
     found = ek_certificate.parse(data)
+    _tell(EK_CERTIFICATE, found)
     ek_certificate.verify_chain(found, [data], [data], datetime(2026, 1, 1, tzinfo=UTC))
 
 
 def _platform_identifier(data: bytes) -> None:
-    platform_identifier.why_not(platform_identifier.parse(data))
+    _tell(PLATFORM_IDENTIFIER, platform_identifier.parse(data))
 
 
 def _guardian_metadata(data: bytes) -> None:
-    guardian_metadata.read(data)
-    guardian_metadata.problems(data)
+    _tell(GUARDIAN_METADATA, GUARDIAN_METADATA.read(data))
 
 
 def _key_protector(data: bytes) -> None:
-    found = key_protector.read(data)
-    if found is not None:
-        key_protector_access.problems(found)
-        key_protector.owner(found)
+    _tell(KEY_PROTECTOR, KEY_PROTECTOR.read(data))
+
+
+def _tell(kind: EvidenceKind[T], content: T) -> None:
+    """Do with what was read all that the filters do."""
+    json.dumps(plain(kind.facts(content)))
+    for judgement in (*kind.problems(content), *kind.differences(content, content)):
+        assert judgement.kind.id
 
 
 def _with_its_length(data: bytes) -> bytes:
@@ -111,6 +121,7 @@ def _with_its_length(data: bytes) -> bytes:
 
 TARGETS: Final = (
     Target("tcg_log", _boot_log),
+    Target("device_path", device_path.describe),
     Target("sipa", _windows_events),
     Target("uefi_variable", uefi.parse_variable),
     Target("uefi_signature_lists", _signature_lists),
