@@ -32,6 +32,12 @@ def test_stops_at_the_first_error_and_keeps_what_was_done_before(lab: Playground
     assert result["changed"] is False
 
 
+@pytest.mark.parametrize("text", ["%", "AAA", "AAAA\u0436AAAA"])
+def test_bytes_that_are_no_base64_are_a_wrong_call(lab: Playground, text: str) -> None:
+    call = {"cmdlet": "Set-Content", "parameters": {"LiteralPath": r"C:\x", "Value": {"$bytes": text}}, "accept": ["*"]}
+    assert "bytes are not base64 text" in lab.batch("dns01", call)["msg"]
+
+
 @pytest.mark.parametrize("accepted", ["WIN32 9601", "win32 9601,remove-dnsserverzone", "*"])
 def test_an_accepted_error_is_an_answer(lab: Playground, accepted: str) -> None:
     call = {"cmdlet": "Remove-DnsServerZone", "parameters": {"Name": "nowhere.lab"}, "accept": [accepted]}
