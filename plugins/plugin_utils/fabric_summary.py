@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .disclosure import legible
+
 Rows = Sequence[Sequence[str]]
 
 _UNKNOWN = "unknown"
@@ -17,7 +19,8 @@ _SHORT = 8
 
 
 def table(title: str, header: Sequence[str], rows: Rows) -> list[str]:
-    """Return a table with columns as wide as they have to be."""
+    """Return a table with columns as wide as they have to be; what hosts say is made legible."""
+    rows = [[" ".join(legible(cell).split("\n")) for cell in row] for row in rows]
     widths = [max(len(cell) for cell in column) for column in zip(header, *rows, strict=True)]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

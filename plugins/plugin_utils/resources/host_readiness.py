@@ -10,21 +10,24 @@ Not published are HibernateEnabled, SystemStartOptions and the two keys by which
 
 from __future__ import annotations
 
+import base64
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ansible_collections.guarded.fabric.plugins.module_utils import ek_certificate
 from ansible_collections.guarded.fabric.plugins.plugin_utils import readiness
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import ANY_ERROR, CMDLET_MISSING, Call, File, Results
 from ansible_collections.guarded.fabric.plugins.plugin_utils.host_facts import HostFacts
 from ansible_collections.guarded.fabric.plugins.plugin_utils.inspection import Inspection, Question
-from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import Owner
+from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.requirement import Demands
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Role
-from ansible_collections.guarded.fabric.plugins.plugin_utils.windows_values import name_of
+from ansible_collections.guarded.fabric.plugins.plugin_utils.windows_values import name_of, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Item
 
@@ -44,6 +47,8 @@ _SYSTEM_VOLUME = "C:"
 
 _DATACENTER = frozenset({8, 12, 80, 145, 407, 408})
 """OperatingSystemSKU: Datacenter, its Server Core, its evaluation, the annual channel, Azure Edition and its core."""
+_LONGEST_CERTIFICATE = ek_certificate.MAXIMUM_SIZE * 4 // 3
+"""Characters of one in Base64."""
 _WORKSTATION = 1
 _MEMORY_INTEGRITY = 2
 _VBS_RUNNING = 2
@@ -52,6 +57,14 @@ _PROTECTION = {0: "Off", 1: "On", 2: "Unknown"}
 _NO_KEY = "PathNotFound"
 _NO_UEFI = "NotImplemented"
 """Category of Confirm-SecureBootUEFI's error on a computer that started by BIOS."""
+
+
+NO_CERTIFICATE_TEXT = Kind(
+    "GF-RDY-901",
+    Owner.CONTROLLER,
+    "is no list of certificates in Base64",
+    "give it what the module guarded.fabric.trusted_tpm_vendors returned as vendors",
+)
 
 
 def _values(name: str) -> Call:
@@ -266,8 +279,21 @@ def _volume(results: Results) -> bool | None:
     return {"On": True, "Off": False}.get(found)
 
 
-def _contents(files: object) -> tuple[bytes, ...]:
-    return tuple(item.content for item in files if isinstance(item, File)) if isinstance(files, list) else ()
+def _trusted(options: Item, name: str) -> tuple[bytes, ...]:
+    """Return certificates of vendors that were given as files or as HGS has them. Raises FabricError."""
+    files, vendors = options.get(f"trusted_{name}"), options.get("trusted_vendors")
+    found = [item.content for item in files if isinstance(item, File)] if isinstance(files, list) else []
+    return (
+        *found,
+        *(_from_base64(text) for text in texts(vendors.get(name) if isinstance(vendors, Mapping) else None)),
+    )
+
+
+def _from_base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise FabricError(Problem(NO_CERTIFICATE_TEXT, "trusted_vendors", str(error))) from error
 
 
 def _tell(results: Results, question: Question) -> Mapping[str, object]:
@@ -275,8 +301,8 @@ def _tell(results: Results, question: Question) -> Mapping[str, object]:
     demands = Demands(
         at=question.now,
         bitlocker=bool(options.get("bitlocker")),
-        roots=_contents(options.get("trusted_roots")),
-        intermediates=_contents(options.get("trusted_intermediates")),
+        roots=_trusted(options, "roots"),
+        intermediates=_trusted(options, "intermediates"),
     )
     return {"readiness": readiness.as_data(readiness.judge(facts_of(results), demands), question.machine)}
 
@@ -287,6 +313,15 @@ INSPECTION = Inspection(
     options=(
         Option("trusted_roots", Role.INPUT, type="list", elements="path", file=True),
         Option("trusted_intermediates", Role.INPUT, type="list", elements="path", file=True),
+        Option(
+            "trusted_vendors",
+            Role.INPUT,
+            type="dict",
+            suboptions=(
+                Option("roots", Role.INPUT, type="list", elements="str", longest=_LONGEST_CERTIFICATE),
+                Option("intermediates", Role.INPUT, type="list", elements="str", longest=_LONGEST_CERTIFICATE),
+            ),
+        ),
         Option("bitlocker", Role.INPUT, type="bool"),
     ),
     observe=_observe,

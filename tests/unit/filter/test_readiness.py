@@ -36,3 +36,10 @@ def test_the_tables_show_every_host_every_missing_thing_and_each_remedy_once() -
 
 def test_there_is_one_table_where_nothing_is_missing() -> None:
     assert len(readiness_summary({"h3": READY})) == len(["", "Readiness", "header", "h3"])
+
+
+def test_what_a_host_says_does_not_steer_the_terminal() -> None:
+    told = {**READY, "facts": {"caption": "Windows\x1b[2J\nServer"}}
+    (line,) = [line for line in readiness_summary({"h3": told}) if "h3" in line]
+    assert "\x1b" not in line
+    assert "Server" in line
