@@ -14,6 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, fields
 from enum import Enum
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from ansible_collections.guarded.fabric.plugins.module_utils import device_path, sipa, tcg_log, uefi
 from ansible_collections.guarded.fabric.plugins.module_utils.boot_facts import BootFacts, boot_facts
@@ -36,6 +37,9 @@ _OPTIONS_PCR: Final = 1
 _OPTION_ROM_PCR: Final = 2
 _PROGRAM_PCR: Final = 4
 _WINDOWS_PCR: Final = 13
+_GUID_BYTES: Final = 16
+_MOST_SHOWN: Final = 32
+"""Bytes of a version that is no text."""
 _TOLD_ELSEWHERE: Final = frozenset(
     {
         *("secure_boot", "firmware_debugging", "boot_debugging", "kernel_debugging", "hypervisor_debugging"),
@@ -207,7 +211,11 @@ def _path(data: bytes) -> str:
 
 
 def _text(data: bytes) -> str:
-    """Read a version: UTF-16, or ASCII as older firmware has it."""
-    wide = len(data) % 2 == 0 and b"\0" in data[1:2]
+    """Read a version: UTF-16, ASCII as older firmware has it, or a GUID; anything else is shown in hex."""
+    wide = len(data) % 2 == 0 and data[1:2] == b"\0"
     text = data.decode("utf-16-le" if wide else "latin-1", "replace").rstrip("\0")
-    return text if text.isprintable() else ascii(text)
+    if text.isprintable():
+        return text.strip()
+    if len(data) == _GUID_BYTES:
+        return str(UUID(bytes_le=data))
+    return data[:_MOST_SHOWN].hex() + ("..." if len(data) > _MOST_SHOWN else "")
