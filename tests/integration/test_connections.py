@@ -83,7 +83,7 @@ def server(address: str, identity: Path) -> Iterator[int]:
 def hosts(small: Setup, tmp_path: Path) -> Iterator[dict[str, dict[str, object]]]:
     """One machine under many names, each with something that keeps Ansible from it."""
     address = small.lab.world().machines["tenant01"].address
-    good = {"ansible_host": address, "ansible_password": "wrong"}
+    good: dict[str, object] = {"ansible_host": address, "ansible_password": "wrong"}
     lab = yaml.safe_load((small.lab.inventory / "hosts.yml").read_text(encoding="utf-8"))["all"]["vars"]
     psrp = {
         "ansible_connection": "psrp",

@@ -47,9 +47,10 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.resources import (
     trusted_tpm_certificates,
     windows_features,
 )
+from ansible_collections.guarded.fabric.plugins.plugin_utils.tpm_vendors import STORES
 from ansible_collections.guarded.fabric.tests.unit.engine import test_pfx
 from ansible_collections.guarded.fabric.tests.unit.engine.lab_driver import NOW
-from ansible_collections.guarded.fabric.tests.unit.module_utils.test_si_policy_binary import signed
+from ansible_collections.guarded.fabric.tests.unit.module_utils.signed_content import signed
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -158,7 +159,7 @@ def _register_without_certificate(scene: Scene) -> Attempt:
 
 
 def _untrusted_vendor(scene: Scene) -> Attempt:
-    for name in trusted_tpm_certificates.STORES.values():
+    for name in STORES.values():
         scene.operator.lab.machine("hgs01").stores[name.partition("\\")[2].lower()] = []
     return _host(scene, scene.operator.path(kinds.PLATFORM_IDENTIFIER, "host01"))
 
