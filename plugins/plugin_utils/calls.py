@@ -169,8 +169,12 @@ class Results:
         return tuple(item for item in self.outcome(call).output if not isinstance(item, Mapping))
 
     def names(self, call: str, property_name: str = "Name") -> tuple[str, ...]:
-        """Return one property of each object a call gave, as text."""
-        return tuple(str(item[property_name]) for item in self.objects(call) if item.get(property_name) is not None)
+        """Return one property of each object a call gave. Raises ValueError where it is there and no text."""
+        found = [item[property_name] for item in self.objects(call) if property_name in item]
+        if not all(isinstance(value, str) for value in found):
+            message = f"{property_name} is no text"
+            raise ValueError(message)
+        return tuple(str(value) for value in found)
 
     def part(self, prefix: str) -> Results:
         """Return the outcomes whose id starts with the prefix, under the rest of their id."""

@@ -21,6 +21,18 @@ def texts(value: object) -> list[str]:
     return [str(item) for item in value] if isinstance(value, (list, tuple)) else [str(value)]
 
 
+def name_in(item: Mapping[str, object], name: str) -> str:
+    """Return the property by which Windows names a thing.
+
+    Raises ValueError where it is no text: what else a host gives for a name, str() would make one of, such as None.
+    """
+    value = item.get(name)
+    if not isinstance(value, str) or not value:
+        message = f"{name} is no name but {type(value).__name__ if value != '' else 'empty'}"
+        raise ValueError(message)
+    return value
+
+
 def name_of(value: object, names: Mapping[int, str]) -> str:
     """Return the name of an enum's value, whether it came as name or as number; a number that is not known as text."""
     text = str(value if value is not None else "").strip()

@@ -20,6 +20,7 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import ce
 from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import Artifact
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Reading, Resource, Role
+from ansible_collections.guarded.fabric.plugins.plugin_utils.windows_values import name_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -98,7 +99,7 @@ def _observe(_config: Sequence[Item]) -> Sequence[Call]:
 def _read(results: Results, config: Sequence[Item]) -> Reading:
     hosts: dict[str, dict[str, object]] = {}
     for host in results.objects("hosts"):
-        name = str(host.get("Name", ""))
+        name = name_in(host, "Name")
         hosts[name.casefold()] = {"name": name, "identifier": str(host.get("Identifier", ""))}
     documents = {
         str(item["name"]).casefold(): found

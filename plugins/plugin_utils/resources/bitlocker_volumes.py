@@ -14,7 +14,7 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import CMDLET
 from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import certain
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Reading, Resource, Role
-from ansible_collections.guarded.fabric.plugins.plugin_utils.windows_values import name_of, texts
+from ansible_collections.guarded.fabric.plugins.plugin_utils.windows_values import name_in, name_of, texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +70,7 @@ def _read(results: Results, config: Sequence[Item]) -> Reading:
     asked = {str(item["mount_point"]).casefold() for item in config}
     state = {}
     for volume in results.objects("volumes"):
-        mount_point = str(volume.get("MountPoint", ""))
+        mount_point = name_in(volume, "MountPoint")
         if asked and mount_point.casefold() not in asked:
             continue
         status = name_of(volume.get("VolumeStatus"), {})

@@ -11,7 +11,7 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.network_names impor
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import SINGLE, Option, Reading, Resource
 from ansible_collections.guarded.fabric.plugins.plugin_utils.texts import WILDCARDS
-from ansible_collections.guarded.fabric.plugins.plugin_utils.windows_values import same_text, texts
+from ansible_collections.guarded.fabric.plugins.plugin_utils.windows_values import name_in, same_text, texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ def _read(results: Results, config: Sequence[Item]) -> Reading:
     adapters = {
         alias: texts(item.get("ServerAddresses"))
         for item in results.objects("adapters")
-        if not (alias := str(item.get("InterfaceAlias", ""))).casefold().startswith(_LOOPBACK)
+        if not (alias := name_in(item, "InterfaceAlias")).casefold().startswith(_LOOPBACK)
     }
     asked = next((item["interface_alias"] for item in config if item.get("interface_alias") is not None), None)
     chosen = [alias for alias in adapters if asked is None or same_text(alias, asked)]

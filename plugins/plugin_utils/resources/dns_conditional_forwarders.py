@@ -15,7 +15,7 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import ce
 from ansible_collections.guarded.fabric.plugins.plugin_utils.network_names import address_problems, domain_problems
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Reading, Resource, Role
-from ansible_collections.guarded.fabric.plugins.plugin_utils.windows_values import texts
+from ansible_collections.guarded.fabric.plugins.plugin_utils.windows_values import name_in, texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +76,7 @@ def _read(results: Results, config: Sequence[Item]) -> Reading:
     asked = {str(item["name"]).casefold() for item in config}
     state = {}
     for zone in results.objects("zones"):
-        name, zone_type = str(zone.get("ZoneName", "")), str(zone.get("ZoneType", ""))
+        name, zone_type = name_in(zone, "ZoneName"), str(zone.get("ZoneType", ""))
         if zone_type == _FORWARDER or name.casefold() in asked:
             state[name.casefold()] = {
                 "name": name,

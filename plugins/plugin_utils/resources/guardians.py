@@ -27,7 +27,7 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import ce
 from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import Artifact
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Reading, Resource, Role
-from ansible_collections.guarded.fabric.plugins.plugin_utils.windows_values import same_text, thumbprint_of
+from ansible_collections.guarded.fabric.plugins.plugin_utils.windows_values import name_in, same_text, thumbprint_of
 
 with suppress(ImportError):  # plugin_utils/requirements.py names what is missing, before anything needs it
     from cryptography import x509
@@ -122,7 +122,7 @@ def _read(results: Results, config: Sequence[Item]) -> Reading:
         return Reading({}, missing=Problem(TOOLS_MISSING, ""))
     state = {}
     for guardian in results.objects("guardians"):
-        name = str(guardian.get("Name", ""))
+        name = name_in(guardian, "Name")
         state[name.casefold()] = {
             "name": name,
             "signing_thumbprint": thumbprint_of(guardian.get("SigningCertificate")),

@@ -29,7 +29,7 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import ce
 from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import Artifact
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Reading, Resource, Role
-from ansible_collections.guarded.fabric.plugins.plugin_utils.windows_values import same_text, same_texts, texts
+from ansible_collections.guarded.fabric.plugins.plugin_utils.windows_values import name_in, same_text, same_texts, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -214,11 +214,11 @@ def _read(results: Results, config: Sequence[Item]) -> Reading:
     guarded = attestation(results.first("client").get("AttestationStatus"), None).status == PASSED
     state = {}
     for machine in results.objects("machines"):
-        key = str(machine.get("Name", "")).casefold()
+        key = name_in(machine, "Name").casefold()
         if config and key not in numbers:
             continue
         state[key] = {
-            "name": str(machine.get("Name", "")),
+            "name": name_in(machine, "Name"),
             "power": str(machine.get("State", "")).lower(),
             "generation": int(str(machine.get("Generation", 0))),
             "version": str(machine.get("Version", "")),

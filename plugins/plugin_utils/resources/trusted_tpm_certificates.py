@@ -17,6 +17,7 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import ce
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Reading, Resource, Role
 from ansible_collections.guarded.fabric.plugins.plugin_utils.tpm_vendors import INTERMEDIATE, ROOT, STORES
+from ansible_collections.guarded.fabric.plugins.plugin_utils.windows_values import name_in
 
 with suppress(ImportError):  # plugin_utils/requirements.py names what is missing, before anything needs it
     from cryptography import x509
@@ -97,7 +98,7 @@ def _read(results: Results, _config: Sequence[Item]) -> Reading:
     state = {}
     for store in STORES:
         for certificate in results.objects(store):
-            found = str(certificate.get("Thumbprint", "")).upper()
+            found = name_in(certificate, "Thumbprint").upper()
             subject = str(certificate.get("Subject", ""))
             state[found.casefold()] = {"thumbprint": found, "store": store, "subject": subject}
     missing = next((store for store in STORES if results.error(store) is not None), None)

@@ -14,6 +14,7 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import Call, 
 from ansible_collections.guarded.fabric.plugins.plugin_utils.certainty import certain
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Reading, Resource, Role
+from ansible_collections.guarded.fabric.plugins.plugin_utils.windows_values import name_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +43,7 @@ def _read(results: Results, config: Sequence[Item]) -> Reading:
     asked = {str(item["name"]).casefold() for item in config}
     state = {}
     for feature in results.objects("features"):
-        name, install_state = str(feature.get("Name", "")), str(feature.get("InstallState", ""))
+        name, install_state = name_in(feature, "Name"), str(feature.get("InstallState", ""))
         item = {
             "name": name,
             "installed": install_state in ("Installed", "UninstallPending"),

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from copy import deepcopy
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible_collections.guarded.fabric.plugins.plugin_utils import resources
@@ -23,12 +24,11 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.engine import (
     reconcile,
 )
 from ansible_collections.guarded.fabric.plugins.plugin_utils.inspection import Inspection, Question, inspecting
+from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import Owner
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resources import (
     attestation_evidence,
-    code_integrity_events,
     guardian_metadata,
     hgs_server,
-    host_readiness,
     key_protectors,
     maintenance_mode,
 )
@@ -41,7 +41,7 @@ from .recordings import Recording, Work
 from .test_prediction import CASES, completed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import File
@@ -90,9 +90,17 @@ CAPTURES: Mapping[str, tuple[Capture, str, str, Item]] = {
         {"names": ["vm01", "vm02"], "owner": "Owner", "guardians": ["Fabric"], "allow_untrusted_root": True},
     ),
 }
-INSPECTIONS: Mapping[str, Inspection] = {
-    inspection.name: inspection for inspection in (code_integrity_events.INSPECTION, host_readiness.INSPECTION)
-}
+
+
+def described(kind: str) -> Iterator[tuple[str, Any]]:
+    """Go through the modules that are described as a resource, a capture or an inspection."""
+    for module in pkgutil.iter_modules(resources.__path__):
+        found = getattr(importlib.import_module(f"{resources.__name__}.{module.name}"), kind, None)
+        if found is not None:
+            yield module.name, found
+
+
+INSPECTIONS: Mapping[str, Inspection] = dict(described("INSPECTION"))
 
 
 class Recordings:
@@ -108,9 +116,10 @@ class Recordings:
         if name in CAPTURES:
             return self._captured(*CAPTURES[name])
         if name in INSPECTIONS:
-            question = Question({"trusted_roots": [], "limit": 10}, "host01", NOW)
+            machine = "hgs01" if INSPECTIONS[name].owner is Owner.GUARDIAN else "host01"
+            question = Question({"trusted_roots": [], "limit": 10}, machine, NOW)
             recording = Recording(lambda: inspecting(INSPECTIONS[name], question))
-            return recording.record(self._stages.after("shield").lab, "host01")
+            return recording.record(self._stages.after("shield").lab, machine)
         if name == "hgs_server":
             return self._resource(hgs_server.RESOURCE, self._stages.after("nothing"), "hgs01", "merged", [self._node()])
         if name == "maintenance_mode":
@@ -157,13 +166,7 @@ EVERY = sorted({*CONFIGS, *CAPTURES, *INSPECTIONS, "hgs_server", "maintenance_mo
 
 
 def test_every_module_that_asks_a_host_is_attacked() -> None:
-    asking = {
-        module.name
-        for module in pkgutil.iter_modules(resources.__path__)
-        for name in ("RESOURCE", "CAPTURE", "INSPECTION")
-        if hasattr(importlib.import_module(f"{resources.__name__}.{module.name}"), name)
-    }
-    assert set(EVERY) == asking
+    assert set(EVERY) == {name for kind in ("RESOURCE", "CAPTURE", "INSPECTION") for name, _found in described(kind)}
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -195,3 +198,35 @@ def test_an_answer_that_was_changed_ends_in_a_report_or_an_error_of_the_fabric(
         str(replay.error).encode()
 
     check()
+
+
+NAMED = {
+    "windows_features": "Name",
+    "dns_client": "InterfaceAlias",
+    "dns_conditional_forwarders": "ZoneName",
+    "trusted_tpm_certificates": "Thumbprint",
+    "attestation_hosts": "Name",
+    "attestation_policies": "Name",
+    "guardians": "Name",
+    "shielded_vms": "Name",
+    "bitlocker_volumes": "MountPoint",
+}
+"""The property that names the things of a resource."""
+
+
+@pytest.mark.parametrize("name", sorted(NAMED))
+@pytest.mark.parametrize("value", [None, True, 5, [], ["host01"], {"Name": "host01"}])
+def test_what_is_no_name_is_never_made_one(recordings: Recordings, name: str, value: object) -> None:
+    recording = recordings.of(name)
+    answers: list[dict[str, Any]] = [deepcopy(dict(answer)) for answer in recording.answers]
+    number, named = next(
+        (number, item)
+        for number, answer in enumerate(answers)
+        for entry in answer.get("results", ())
+        for item in entry.get("output", ())
+        if NAMED[name] in item
+    )
+    named[NAMED[name]] = value
+    replay = recording.replay(number, answers[number])
+    assert replay.error is not None
+    assert [problem.kind for problem in replay.error.problems] == [BAD_ANSWER]
