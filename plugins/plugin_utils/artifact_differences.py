@@ -6,31 +6,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ansible_collections.guarded.fabric.plugins.module_utils import (
-    si_policy_binary,
-    si_policy_comparison,
-    tcg_log,
-    tpm_baseline,
-)
-
 from .artifact_kinds import CODE_INTEGRITY_POLICY, TPM_BASELINE
+from .evidence import boot_logs, evidence
+from .findings import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from .findings import Finding
+
 
 def _of_baselines(old: bytes, new: bytes) -> Sequence[str]:
-    baselines = (tpm_baseline.baseline(tcg_log.parse(content)) for content in (old, new))
-    return [
-        f"{difference.element} (PCR {difference.pcr}, {difference.event}): {difference.old} -> {difference.new}"
-        f" (usual cause: {difference.usual_cause})"
-        for difference in tpm_baseline.differences(*baselines)
-    ]
+    """Say what HGS compares and differs; then what else was measured otherwise, since it tells the cause."""
+    found = _found(old, new)
+    compared = [finding for finding in found if finding.kind in boot_logs.DIFFERENCES.values()]
+    beside = [finding for finding in found if finding.kind in boot_logs.CHANGES.values()] if compared else []
+    return [*map(_words, compared), *(f"not compared by HGS: {_words(finding)}" for finding in beside)]
 
 
 def _of_policies(old: bytes, new: bytes) -> Sequence[str]:
-    policies = (si_policy_binary.read(content) for content in (old, new))
-    return [str(difference) for difference in si_policy_comparison.differences(*policies)]
+    return [_words(finding) for finding in _found(old, new)]
+
+
+def _found(old: bytes, new: bytes) -> Sequence[Finding]:
+    return evidence.differences(evidence.read(old), evidence.read(new), "")
+
+
+def _words(finding: Finding) -> str:
+    place = f" ({finding.option})" if finding.option else ""
+    values = f"{shown(finding.expected)} -> {shown(finding.actual)}"
+    return f"{finding.kind.id} {finding.item}{place}: {values} (usual cause: {finding.kind.cause})"
 
 
 BY_FOLDER: Mapping[str, Callable[[bytes, bytes], Sequence[str]]] = {
