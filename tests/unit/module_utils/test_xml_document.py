@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import time
+from contextlib import suppress
 
 import pytest
 from ansible_collections.guarded.fabric.plugins.module_utils import xml_document
@@ -44,6 +45,45 @@ def test_refused(text: str) -> None:
         xml_document.load(text.encode(), "thing")
     assert caught.value.what == "thing"
     assert time.monotonic() - started < 1
+
+
+BOMB = f"<!DOCTYPE a [{ENTITIES}]><a>&e9;</a>"
+EXTERNAL = '<!DOCTYPE a [<!ENTITY % x SYSTEM "file:///etc/hostname"> %x;]><a/>'
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-7", "cp037", "iso-8859-1"])
+@pytest.mark.parametrize("text", [BOMB, EXTERNAL])
+@pytest.mark.parametrize("declaration", ['<?xml version="1.0" encoding="{}"?>', ""])
+def test_a_bomb_is_refused_in_every_encoding(text: str, encoding: str, declaration: str) -> None:
+    document = declaration.format(encoding) + text
+    started = time.monotonic()
+    with pytest.raises(FormatError):
+        xml_document.load(document.encode(encoding), "thing")
+    assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Deep, wide, and long: what is not too large takes neither a second nor the stack.
+        "<a>" * 100_000,
+        "<a" + "".join(f' b{number}="{number}"' for number in range(20_000)) + "/>",
+        "<a>" + "<b/>" * 200_000 + "</a>",
+        '<a b="' + "x" * 12_000_000 + '"/>',
+        "<" + "a" * 12_000_000 + "/>",
+        "<!--" + "-" * 12_000_000 + "--><a/>",
+        "<a xmlns:x='" + "u" * 1_000_000 + "'>" + "<x:b/>" * 10_000 + "</a>",
+        "<?" + "a" * 12_000_000 + "?><a/>",
+        "<a>&#0;</a>",
+        "<a>\ud800</a>",
+        "\0" * 1000,
+    ],
+)
+def test_what_is_deep_wide_or_long_is_read_or_refused_in_time(text: str) -> None:
+    started = time.monotonic()
+    with suppress(FormatError):
+        xml_document.load(text.encode("utf-8", "surrogatepass"), "thing")
+    assert time.monotonic() - started < 5
 
 
 def test_too_large_is_refused_before_it_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
