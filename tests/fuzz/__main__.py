@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from .campaign import run
 from .targets import TARGETS
@@ -23,7 +22,8 @@ def main() -> int:
     chosen = [target for target in TARGETS if not options.targets or target.name in options.targets]
     wrong = 0
     with ProcessPoolExecutor(options.processes) as pool:
-        for report in pool.map(partial(run, count=options.count, seed=options.seed), chosen):
+        for done in as_completed([pool.submit(run, target, options.count, options.seed) for target in chosen]):
+            report = done.result()
             sys.stdout.write(f"{report}\n")
             for path, error in report.failures.items():
                 sys.stdout.write(f"  {path}: {error}\n")
