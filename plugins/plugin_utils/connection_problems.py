@@ -43,6 +43,12 @@ NO_ANSWER = Kind(
     "does not answer",
     "see whether the machine runs, whether WinRM listens on ansible_port, and whether a firewall stands between",
 )
+RESTARTED = Kind(
+    "GF-CON-006",
+    Owner.CONTROLLER,
+    "restarted while this run worked on it",
+    "find out who restarts it, maybe another run; once it answers, run again: what was done before is kept",
+)
 UNREACHABLE = Kind(
     "GF-CON-009",
     Owner.CONTROLLER,
@@ -61,6 +67,7 @@ _SIGNS: Final = (
         r"credentials were rejected|authenticat(e|ion fail)|access is denied|\b401\b|logon fail|invalid ?credentials",
     ),
     (NAME_UNKNOWN, r"name or service not known|failed to resolve|nodename nor servname|getaddrinfo|name resolution"),
+    (RESTARTED, r"shell was not found on the server|shell no longer exists"),
     (NO_ANSWER, r"timed? ?out|connection refused|no route to host|network is unreachable|connection reset|aborted"),
 )
 KINDS: Final = frozenset({*(kind for kind, _ in _SIGNS), UNREACHABLE})

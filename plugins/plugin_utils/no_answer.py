@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from .connection_problems import RESTARTED, kind_of
 from .engine import BAD_ANSWER, fault
 from .problems import Kind, Owner, Problem
 
@@ -23,6 +24,8 @@ def problem_of(error: Exception, thing: str) -> Problem:
     """Return the problem: nobody knows what connection plugins raise for what is no answer."""
     if isinstance(error, (NameError, ImportError)):
         return fault(error, thing).problems[0]
+    if kind_of(str(error)) is RESTARTED:
+        return Problem(RESTARTED, thing, str(error))
     # Expat, which reads what WinRM sends, has an error of its own for a lack of memory.
     if isinstance(error, (MemoryError, RecursionError)) or "out of memory" in str(error):
         return Problem(ANSWER_TOO_LARGE, thing)

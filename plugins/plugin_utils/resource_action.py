@@ -133,7 +133,7 @@ class FabricAction(ActionBase):
             shared_loader_obj=self._shared_loader_obj,
         )
         result = action.run(task_vars=task_vars)
-        if result.get("failed"):
+        if result.get("failed") or result.get("unreachable"):
             thing = str(task_vars.get("inventory_hostname", ""))
             raise FabricError(Problem(RESTART_FAILED, thing, str(result.get("msg", ""))))
 

@@ -85,6 +85,17 @@ def test_after_their_repair_the_next_run_brings_them_along(large: Setup) -> None
     assert describe(large.lab.world()) == expected()
 
 
+def test_a_dead_reference_host_does_not_keep_the_others_from_their_turn(large: Setup) -> None:
+    large.lab.tell("kill", machine="host01")
+    done = large.ansible.run("prepare_hosts")
+    assert done.code != 0
+    assert {result.host: result.problems for result in done.results if result.outcome != "skipped"} == {
+        "host01": ["GF-CON-005"],
+        "host02": [],
+        "host03": [],
+    }
+
+
 def expected() -> Description:
     """Return what an undisturbed rollout comes to: the small fabric with more of the same."""
     small: Description = SMALL

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ansible_collections.guarded.fabric.tests.integration.runs import Run
     from ansible_collections.guarded.fabric.tests.integration.setups import Setup
 
-REFUSALS = {"GF-RUN-001", "GF-RUN-006", "GF-RUN-008", "GF-CON-005", "GF-CON-009", "GF-EXC-008"}
+REFUSALS = {"GF-RUN-001", "GF-RUN-006", "GF-RUN-008", "GF-CON-005", "GF-CON-006", "GF-CON-009", "GF-EXC-008"}
 """What may be said to somebody who comes in between: a restart of the other one's is not to be told from a failure."""
 
 

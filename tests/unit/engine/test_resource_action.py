@@ -65,10 +65,13 @@ def run(host: Box, monkeypatch: pytest.MonkeyPatch, *, check_mode: bool = False,
     return result
 
 
+LOST: dict[str, object] = {"failed": True, "msg": "timed out"}
+
+
 def _restarted(host: Box) -> dict[str, object]:
     host.reboots.append("asked for")
     if host.lost:
-        return {"failed": True, "msg": "timed out"}
+        return dict(LOST)
     for switch in host.switches.values():
         switch.waits = False
     host.slow = False
@@ -136,6 +139,23 @@ def test_a_host_that_does_not_answer_is_unreachable_and_keeps_what_was_done(
     assert [problem["id"] for problem in result["problems"]] == [kind.id]
     assert str(error) in result["msg"]
     assert len(result["commands"]) == 2
+
+
+def test_a_shell_that_is_gone_is_a_host_that_somebody_restarted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def restart(_answer: object) -> dict[str, object]:
+        raise RuntimeError("The request failed because the shell was not found on the server.")
+
+    result = run(box(tamper=restart), monkeypatch, config=[{"name": "a"}])
+    assert (result["unreachable"], result["problems"][0]["id"]) == (True, connection_problems.RESTARTED.id)
+
+
+@pytest.mark.parametrize("how", ["failed", "unreachable"])
+def test_a_restart_that_could_not_be_ordered_is_none(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    host = box(slow=True, lost=True)
+    monkeypatch.setattr(f"{__name__}.LOST", {how: True, "msg": "it is busy"})
+    result = run(host, monkeypatch, config=[{"name": "a", "on": True}], reboot=True)
+    assert [problem["id"] for problem in result["problems"]] == [RESTART_FAILED.id]
+    assert host.calls["Get-Switch"] == 2
 
 
 def test_another_error_of_ansible_is_no_lost_host(monkeypatch: pytest.MonkeyPatch) -> None:
