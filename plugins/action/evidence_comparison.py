@@ -32,7 +32,7 @@ class ActionModule(FabricAction):
         """Run the task."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         parameters = self.fabric_validate(SPEC)
-        registered = parameters["registered"] or ()
+        registered = parameters["registered"]
         compared: list[Comparison] = []
         problems: list[Problem] = []
         for item in parameters["evidence"]:

@@ -51,8 +51,9 @@ _COMPARED: Mapping[str, ArtifactKind] = {
 class Comparison:
     """What was compared, under which name HGS would have it, and what differs from what was approved, in words.
 
-    `trusted` says by what: "approved", "registered", or nothing. `candidate` is the path of the artifact that waits to
-    be approved and means the same; empty where there is none.
+    `trusted` says by what: "approved", "registered", or nothing; "unknown" where it depends on what HGS has and nobody
+    said what that is. `candidate` is the path of the artifact that waits to be approved and means the same; empty where
+    there is none.
     """
 
     path: str
@@ -98,11 +99,11 @@ def _is_approved(artifact: Artifact | None) -> bool:
     return artifact is not None and artifact.sidecar is not None and artifact.sidecar.approval is not None
 
 
-def compare(path: Path, reference: Path, registered: Collection[str]) -> Comparison:
+def compare(path: Path, reference: Path, registered: Collection[str] | None) -> Comparison:
     """Compare evidence with the artifact of its class and with the names of what HGS trusts. Raises FabricError.
 
     `reference` is the artifact of the class, approved or not; its name is the class. `registered` holds names of HGS's
-    policies; only those that say what they hold count.
+    policies, or is None where they are not known; only those that say what they hold count.
     """
     evidence = _load(path, _COMPARED)
     known, candidate = (
@@ -115,8 +116,10 @@ def compare(path: Path, reference: Path, registered: Collection[str]) -> Compari
     waiting = next((item for item in (known, candidate) if _fingerprint(item) == fingerprint), None)
     if is_known and _is_approved(known):
         trusted = "approved"
-    elif name.digits in {named.digits for item in registered if (named := parse(item)) is not None}:
+    elif name.digits in {named.digits for item in registered or () if (named := parse(item)) is not None}:
         trusted = "registered"
+    elif registered is None and waiting is None:
+        trusted = "unknown"
     else:
         trusted = ""
     words = artifact_differences.BY_FOLDER[reference.parent.name]

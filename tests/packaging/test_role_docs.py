@@ -45,8 +45,11 @@ def variables(role: str, text: str) -> set[str]:
 
 
 def tasks(role: str, name: str) -> Iterator[dict[str, Any]]:
-    """Go through the tasks of a file of the role and of those that it includes."""
-    for task in sequence(ROOT / "roles" / role / "tasks" / f"{name}.yml"):
+    """Go through the tasks of a file of the role, of its blocks, and of those that it includes."""
+    waiting = sequence(ROOT / "roles" / role / "tasks" / f"{name}.yml")
+    while waiting:
+        task = waiting.pop(0)
+        waiting += [inner for part in ("block", "rescue", "always") for inner in task.get(part, [])]
         yield task
         if included := task.get("ansible.builtin.include_tasks"):
             yield from tasks(role, included.removesuffix(".yml"))

@@ -131,6 +131,18 @@ def test_what_hgs_has_by_its_content_is_trusted_too(host: Host) -> None:
     assert host.compare("r740")["failed"], "a bare name says nothing of its content"
 
 
+def test_where_nobody_says_what_hgs_has_attestation_has_to_tell(host: Host) -> None:
+    host.debug()
+    host.capture(hardware_class=None)
+    evidence = [{"path": host.path(kinds.BOOT_LOG, "host01"), "reference": host.path(kinds.TPM_BASELINE, "r740")}]
+    (compared,) = run(evidence_comparison, {"evidence": evidence})["evidence"]
+    assert compared["trusted"] == "unknown"
+    assert compared["differences"]
+    host.capture()
+    result = run(evidence_comparison, {"evidence": evidence})
+    assert [problem["id"] for problem in result["problems"]] == ["GF-REA-001"], "what waits is known to"
+
+
 def test_what_is_not_there_is_named_and_the_rest_is_compared(host: Host) -> None:
     Path(host.path(kinds.BOOT_LOG, "host01")).unlink()
     result = host.compare()
