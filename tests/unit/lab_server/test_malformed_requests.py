@@ -39,8 +39,10 @@ REQUESTS: Final = 10_000
 CLIENTS: Final = 200
 MISTAKEN: Final = 0.8
 """Share of the requests with a mistake; the others bring the next one to where it can do harm."""
-MEBIBYTES: Final = 48
-"""By which the lab may have grown: its allocator keeps some of what the largest requests took."""
+MEBIBYTES: Final = 16
+"""By which the lab may have grown: a kilobyte and a half for each malformed request would be more."""
+CLIENT_MEBIBYTES: Final = 64
+"""The same after many clients at once, whose buffers the allocator keeps for the next ones."""
 PAYLOADS: Final = Path(__file__).parents[1] / "data/payloads"
 AUTHORIZATION: Final = "Basic " + base64.b64encode(f"{served.USER}:{served.PASSWORD}".encode()).decode()
 _SHELL_ID: Final = re.compile(rb'Name="ShellId">([0-9A-Fa-f-]{36})<')
@@ -326,7 +328,7 @@ def test_two_hundred_clients_at_once_are_all_served(lab: ServedLab) -> None:
             one.result()
     assert settled(lab)
     assert lab.open_files() == files
-    assert lab.memory() - memory < MEBIBYTES
+    assert lab.memory() - memory < CLIENT_MEBIBYTES
     assert ping(lab, "idle0") == "idle0\\administrator"
     assert lab.complaints() == []
     assert lab.world() == world
