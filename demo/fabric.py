@@ -126,6 +126,9 @@ def write(directory: Path, exchange: Path, found: Machines) -> Path:
             "hgs_service_name": SERVICE,
             "hgs_node_addresses": [found.addresses[node] for node in found.nodes],
             "exchange_directory": str(exchange),
+            "drift_folder": str(exchange.parent / "drift"),
+            # The lab's time runs faster than the controller's.
+            "drift_clock_seconds": 10**9,
         },
     )
     _variables(directory, "guarded_hosts", {"guarded_host_hgs_service": service, "shielded_vm_allow_stop": True})

@@ -125,7 +125,7 @@ def _of_resource(machine: Seen, name: str, verdict: Mapping[str, Any]) -> Iterat
         )
     for problem in verdict["problems"]:
         if problem["id"] in _ATTESTATION:
-            yield found(_ATTESTATION[problem["id"]], item=problem["detail"])
+            yield found(_ATTESTATION[problem["id"]], actual=problem["detail"])
 
 
 def _class(policy: str) -> str | None:
