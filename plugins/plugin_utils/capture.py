@@ -75,6 +75,7 @@ class Capture:
 
     targets(config): kind and name of every artifact it may make.
     observe(config): reading calls.
+    require(results, config): what has to be so first. A run fails on it, a check mode run only warns.
     produce(results, config, existing): calls that make artifacts that are lacking; they leave the machine as it is.
     read(results, config): the artifacts found in the results of both. Raises FabricError for results that hold none.
     """
@@ -85,6 +86,7 @@ class Capture:
     targets: Callable[[Item], Sequence[tuple[ArtifactKind, str]]]
     observe: Callable[[Item], Sequence[Call]]
     read: Callable[[Results, Item], Sequence[Captured]]
+    require: Callable[[Results, Item], Sequence[Problem]] = lambda _results, _config: ()
     produce: Callable[[Results, Item, Existing], Sequence[Call]] = lambda _results, _config, _existing: ()
 
 
@@ -170,6 +172,14 @@ def _run(capture: Capture, request: CaptureRequest, calls: Sequence[Call]) -> Ge
     return results
 
 
+def _ahead(capture: Capture, request: CaptureRequest, results: Results) -> tuple[str, ...]:
+    """Return what an earlier task of the same play may still see to, as warnings. Raises FabricError in a real run."""
+    unmet = capture.require(results, request.config)
+    if unmet and not request.check_mode:
+        raise FabricError(*unmet)
+    return tuple(f"{problem} (check mode goes on)" for problem in unmet)
+
+
 def capturing(capture: Capture, request: CaptureRequest) -> Generator[Need, Answer, CaptureReport]:
     """Capture, and file what was captured. One execution; a second one where something has to be made first.
 
@@ -195,9 +205,10 @@ def _capturing(capture: Capture, request: CaptureRequest) -> Generator[Need, Ans
             existing[kind.folder, name] = artifact
     try:
         results = yield from _run(capture, request, capture.observe(request.config))
+        ahead = _ahead(capture, request, results)
         making = tuple(capture.produce(results, request.config, existing))
         if making and request.check_mode:
-            return _foreseen(capture, request, existing, commands=tuple(render(making)))
+            return _foreseen(capture, request, existing, commands=tuple(render(making)), warnings=ahead)
         if making:
             made = yield from _run(capture, request, making)
             results = Results({**results.outcomes, **made.outcomes})

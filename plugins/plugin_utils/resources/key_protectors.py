@@ -53,12 +53,15 @@ def _observe(_config: Item) -> Sequence[Call]:
     return (Call("Get-HgsGuardian", id="guardians", select=("Name", "HasPrivateSigningKey", "SigningCertificate")),)
 
 
+def _require(results: Results, config: Item) -> Sequence[Problem]:
+    known = {name.casefold() for name in results.names("guardians")}
+    wanted = dict.fromkeys((str(config["owner"]), *texts(config.get("guardians"))))
+    return [Problem(GUARDIAN_MISSING, f"the guardian {name}") for name in wanted if name.casefold() not in known]
+
+
 def _produce(results: Results, config: Item, existing: Existing) -> Sequence[Call]:
     known = {str(item.get("Name", "")).casefold(): item for item in results.objects("guardians")}
     owner, guardians = str(config["owner"]), texts(config.get("guardians"))
-    absent = [name for name in dict.fromkeys((owner, *guardians)) if name.casefold() not in known]
-    if absent:
-        raise FabricError(*(Problem(GUARDIAN_MISSING, f"the guardian {name}") for name in absent))
     found = known.get(owner.casefold())
     if found is not None and not found.get("HasPrivateSigningKey"):
         raise FabricError(Problem(OWNER_WITHOUT_KEYS, f"the guardian {owner}"))
@@ -122,5 +125,6 @@ CAPTURE = Capture(
     targets=_targets,
     observe=_observe,
     read=_read,
+    require=_require,
     produce=_produce,
 )
