@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from . import fabric, growth, host_side, tables
 from .ansible_runs import CONNECTIONS, Runner
+from .cells import cells
 from .comparison import compare, sizes_up_to
 from .load import enroll
 from .payload import payloads
@@ -47,9 +48,9 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _cells(runner: Runner, options: argparse.Namespace) -> dict[str, object]:
     results: dict[str, object] = {}
-    sizes = sizes_up_to(options.hosts)
+    sizes, made = sizes_up_to(options.hosts), cells(runner.fabric.exchange)
     for connection in options.connection or list(CONNECTIONS):
-        runs = {size: compare(runner, connection, size, options.passes, _say) for size in sizes}
+        runs = {size: compare(runner, connection, size, options.passes, made) for size in sizes}
         shown = {size: growth.per_host(found, size) for size, found in runs.items()}
         steps = {cell: growth.steps(runs, cell) for cell in runs[sizes[0]]}
         for size, found in shown.items():
@@ -58,7 +59,7 @@ def _cells(runner: Runner, options: argparse.Namespace) -> dict[str, object]:
         if len(sizes) > 1:
             heading(f"{connection}: what one more host costs")
             print(tables.growth(steps))
-        sent = payloads(runner, connection)
+        sent = payloads(runner, connection, made)
         heading(f"{connection}: payload")
         print(tables.payloads(sent), flush=True)
         results[connection] = {
@@ -88,18 +89,18 @@ def bench(options: argparse.Namespace) -> dict[str, object]:
     """Measure everything; return what results.json gets. Raises BenchError."""
     folder: Path = options.directory
     with fabric.running(folder, options.hosts) as lab:
-        runner = Runner(lab, folder, options.forks)
-        _say(f"{options.hosts} hosts enroll and attest")
+        runner = Runner(lab, folder, options.forks, _say)
+        runner.say(f"{options.hosts} hosts enroll and attest")
         load = enroll(runner)
         heading("Load: all hosts enroll and attest in one run")
         print(tables.load(load), flush=True)
-        cells = _cells(runner, options)
+        compared = _cells(runner, options)
     return {
         "hosts": options.hosts,
         "passes": options.passes,
         "forks": options.forks,
         "load": asdict(load),
-        "connections": cells,
+        "connections": compared,
         "host_side": _host_side(folder, options.passes),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +44,8 @@ class Runner:
     fabric: Fabric
     folder: Path
     forks: int
+    say: Callable[[str], None]
+    """Tells how far it has come."""
 
     @property
     def environment(self) -> dict[str, str]:

@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .fabric import SOFTWARE_CLASS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 Task = dict[str, object]
+Cells = Mapping[str, Sequence[Task]]
+"""Tasks by name of the cell."""
 
 NO_OP = "no-op"
 WHOLE_HOST = "whole host, drift"
@@ -40,7 +42,7 @@ def resources(exchange: Path) -> dict[str, Task]:
     }
 
 
-def cells(exchange: Path) -> Mapping[str, Sequence[Task]]:
+def cells(exchange: Path) -> Cells:
     """Return the tasks of each cell. The no-op is Ansible's own, in a worker process of its own, without a host."""
     declared = resources(exchange)
     return {
@@ -64,4 +66,8 @@ def play(tasks: Sequence[Task]) -> list[Task]:
 
 def failing(task: Task) -> str:
     """Return the condition under which a task did not do what is measured."""
-    return "done is changed or done.drifted or done.unknown" if "guarded.fabric.drift" in task else "done is changed"
+    return (
+        "done is changed or done.drifted or done.unknown | length > 0"
+        if "guarded.fabric.drift" in task
+        else "done is changed"
+    )

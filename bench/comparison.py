@@ -6,10 +6,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .ansible_runs import Cost, Runner, write_play
-from .cells import cells, play
+from .cells import Cells, play
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 SIZES = (10, 100, 1000)
 
@@ -19,15 +19,13 @@ def sizes_up_to(hosts: int) -> list[int]:
     return [*(size for size in SIZES if size < hosts), hosts]
 
 
-def compare(
-    runner: Runner, connection: str, size: int, passes: int, say: Callable[[str], None]
-) -> Mapping[str, list[Cost]]:
+def compare(runner: Runner, connection: str, size: int, passes: int, cells: Cells) -> Mapping[str, list[Cost]]:
     """Run every cell once in each pass, so that a machine whose speed drifts does so for all of them alike."""
-    made = {name: write_play(runner.folder, name, play(tasks)) for name, tasks in cells(runner.fabric.exchange).items()}
+    made = {name: write_play(runner.folder, name, play(tasks)) for name, tasks in cells.items()}
     costs: dict[str, list[Cost]] = {name: [] for name in made}
     for number in range(1, passes + 1):
         for name, path in made.items():
-            say(f"{connection}, {size} hosts, pass {number} of {passes}: {name}")
+            runner.say(f"{connection}, {size} hosts, pass {number} of {passes}: {name}")
             limit = f"guarded_hosts[0:{size - 1}]"
             chosen = runner.connection(connection)
             costs[name].append(

@@ -28,6 +28,8 @@ CALLS = [
 ]
 """The same for both modules, and possible on a machine that is no Windows."""
 FLOOR, OURS, USUAL = "nothing", "guarded.fabric.invoke_cmdlets", "basic_calls"
+_STARTS = 2
+"""On a local connection: to make a folder for the module, which is not measured, and to run it."""
 _LIBRARY = Path(__file__).resolve().parent / "library"
 
 
@@ -92,9 +94,9 @@ def _once(folder: Path, program: Path, pwsh: Path, module: str) -> Mapping[str, 
     }
     run([program, "-i", "localhost,", "-e", json.dumps(variables), playbook], environment, folder, f"host-{module}")
     lines = times.read_text(encoding="utf-8").splitlines() if times.exists() else []
-    if len(lines) != 1:
-        raise BenchError(f"{module}: PowerShell was started {len(lines)} times instead of once")
-    spent: Mapping[str, float] = json.loads(lines[0])
+    if len(lines) != _STARTS:
+        raise BenchError(f"{module}: PowerShell was started {len(lines)} times instead of {_STARTS}")
+    spent: Mapping[str, float] = json.loads(lines[-1])
     return spent
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from .ansible_runs import write_play
-from .cells import NO_OP, cells, play
+from .cells import NO_OP, Cells, play
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,16 +49,24 @@ def _copy(source: socket.socket, target: socket.socket, traffic: Traffic, *, is_
         target.shutdown(socket.SHUT_WR)
 
 
+def _pass_on(client: socket.socket, target: tuple[str, int], traffic: Traffic) -> None:
+    with client, socket.create_connection(target) as server:
+        down = threading.Thread(target=_copy, args=(server, client, traffic), kwargs={"is_up": False})
+        down.start()
+        _copy(client, server, traffic, is_up=True)
+        down.join()
+
+
 def _serve(listener: socket.socket, target: tuple[str, int], traffic: Traffic) -> None:
+    served: list[threading.Thread] = []
     with suppress(OSError):
         while True:
             client, _address = listener.accept()
             traffic.connections += 1
-            server = socket.create_connection(target)
-            for source, sink, is_up in ((client, server, True), (server, client, False)):
-                threading.Thread(
-                    target=_copy, args=(source, sink, traffic), kwargs={"is_up": is_up}, daemon=True
-                ).start()
+            served.append(threading.Thread(target=_pass_on, args=(client, target, traffic)))
+            served[-1].start()
+    for thread in served:
+        thread.join()
 
 
 @contextmanager
@@ -66,19 +74,23 @@ def relay(address: str, port: int) -> Iterator[tuple[int, Traffic]]:
     """Listen on a free port of 127.0.0.1 and pass on what comes; yields that port and what is counted."""
     traffic = Traffic()
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        threading.Thread(target=_serve, args=(listener, (address, port), traffic), daemon=True).start()
-        yield listener.getsockname()[1], traffic
-        listener.shutdown(socket.SHUT_RDWR)
+        server = threading.Thread(target=_serve, args=(listener, (address, port), traffic))
+        server.start()
+        try:
+            yield listener.getsockname()[1], traffic
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            server.join()
 
 
-def payloads(runner: Runner, connection: str) -> dict[str, dict[str, float]]:
+def payloads(runner: Runner, connection: str, cells: Cells) -> dict[str, dict[str, float]]:
     """Return bytes up and down, and connections, per execution of each cell's tasks on one host."""
     host = runner.fabric.tell("status")["hosts"][0]["name"]
     inventory = yaml.safe_load(runner.fabric.inventories[0].joinpath("hosts.yml").read_text(encoding="utf-8"))
     address = inventory["all"]["children"]["guarded_hosts"]["hosts"][host]["ansible_host"]
     port = inventory["all"]["vars"]["ansible_port"]
     found = {}
-    for name, tasks in cells(runner.fabric.exchange).items():
+    for name, tasks in cells.items():
         if name == NO_OP:
             continue
         with relay(address, port) as (own, traffic):

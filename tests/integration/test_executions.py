@@ -59,3 +59,27 @@ def test_two_executions_change_something_and_see_that_it_is_so(small: Setup, pla
 
 def test_one_execution_finds_that_there_is_nothing_to_do(small: Setup, playbook: Path) -> None:
     assert executions(small, playbook) == (dict.fromkeys(TASKS, 1), [False] * len(TASKS))
+
+
+def test_one_execution_compares_a_whole_host_with_its_declaration(small: Setup, tmp_path: Path) -> None:
+    declared = {
+        "windows_features": {"config": [{"name": "RSAT-Shielded-VM-Tools"}, {"name": "Hyper-V"}]},
+        "code_integrity_policy": {"config": {"scan": {"level": "Hash"}}},
+        "dns_client": {"state": "gathered"},
+        "bitlocker_volumes": {"state": "gathered"},
+    }
+    path = tmp_path / "drift.yml"
+    task = {"guarded.fabric.drift": {"resources": declared}}
+    path.write_text(yaml.safe_dump([{"hosts": "host01", "gather_facts": False, "tasks": [task]}]), encoding="utf-8")
+    before, changes = small.lab.executions().get("host01", 0), small.lab.changes()
+    (result,) = small.ansible.succeed(path).results
+    assert small.lab.executions()["host01"] - before == 1
+    assert small.lab.changes() == changes
+    assert not result.changed
+    assert result.result["drifted"]
+    found = {name: item["differences"] for name, item in result.result["resources"].items()}
+    assert {"object": "Hyper-V", "property": "installed", "expected": True, "actual": False} in found[
+        "windows_features"
+    ]
+    assert found["code_integrity_policy"] == [{"object": "", "property": "active", "expected": True, "actual": False}]
+    assert result.result["unknown"] == ["bitlocker_volumes"]
