@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -71,7 +70,7 @@ def _decoded(slurped: Mapping[str, Any]) -> bytes:
         raise AnsibleFilterError("a result of ansible.builtin.slurp is needed: `content`, in base64")
     try:
         return base64.b64decode(content, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error is one, and a text beyond ASCII is another
         raise AnsibleFilterError(f"content is not base64: {error}") from error
 
 

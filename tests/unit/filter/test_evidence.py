@@ -50,6 +50,7 @@ def test_findings_name_the_machine_and_both_values() -> None:
         (slurped(b"no evidence, whatever else it is"), r"C:\\policy.p7b: evidence: expected one of"),
         (slurped(files.boot_log()[:-3]), r"C:\\policy.p7b: TCG event log: expected .* at offset"),
         ({"content": "-"}, "content is not base64"),
+        ({"content": "ä"}, "content is not base64"),
         ({"stat": {}}, "a result of ansible.builtin.slurp is needed"),
         (7, "a path or a result of ansible.builtin.slurp is needed"),
     ],
