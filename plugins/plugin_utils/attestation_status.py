@@ -99,7 +99,7 @@ SUBSTATUS: Mapping[str, Kind] = {
         "GF-ATT-102",
         Owner.GUARDIAN,
         "started in a way that matches no registered TPM baseline (policy Hgs_SecureBootSettings)",
-        "capture a new baseline, look at what differs, and register it only if that change was meant",
+        "run the playbook guarded.fabric.reattest: it says what differs, and registers it once somebody approved it",
     ),
     "DebugMode": Kind(
         "GF-ATT-103",
