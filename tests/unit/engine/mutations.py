@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 Path = tuple[str | int, ...]
 
 
-def _nested(levels: int) -> object:
+def nested(levels: int) -> object:
+    """Return lists in lists."""
     value: object = "bottom"
     for _ in range(levels):
         value = [value]
@@ -48,7 +49,7 @@ VALUES: tuple[object, ...] = (
     {"$bytes": ["AAAA"]},
     {"$secret": True},
     {"$ref": "elsewhere"},
-    _nested(40),
+    nested(40),
 )
 """What JSON can hold and no answer does, at some place or at any."""
 

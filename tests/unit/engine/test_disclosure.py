@@ -238,7 +238,7 @@ def test_a_host_that_says_what_it_was_sent_is_not_passed_on(
 def test_what_changes_nothing_shows_no_secret(stages: Stages, pfx_files: dict[str, File], options: Options) -> None:
     item = {
         "domain": "hgs.lab",
-        "service": f"says {SECRET}",
+        "service": "HGS",
         "safe_mode_password": SECRET,
         **{f"{name}_certificate": file for name, file in pfx_files.items()},
         **{f"{name}_certificate_password": "Pfx-1" for name in pfx_files},

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible_collections.guarded.fabric.plugins.plugin_utils import resources
+from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import Call
 from ansible_collections.guarded.fabric.plugins.plugin_utils.capture import Capture, CaptureRequest, capturing
 from ansible_collections.guarded.fabric.plugins.plugin_utils.engine import (
     BAD_ANSWER,
@@ -32,11 +33,12 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.resources import (
     key_protectors,
     maintenance_mode,
 )
+from ansible_collections.guarded.fabric.plugins.plugin_utils.wire import AnswerError, from_wire
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from .lab_driver import NOW, PASSWORDS
-from .mutations import MUTATIONS, Mutation
+from .mutations import MUTATIONS, Mutation, nested
 from .recordings import Recording, Work
 from .test_prediction import CASES, completed
 
@@ -230,3 +232,12 @@ def test_what_is_no_name_is_never_made_one(recordings: Recordings, name: str, va
     replay = recording.replay(number, answers[number])
     assert replay.error is not None
     assert [problem.kind for problem in replay.error.problems] == [BAD_ANSWER]
+
+
+@pytest.mark.parametrize(
+    "value", [float("inf"), float("-inf"), float("nan"), 2**96, "\ud800", nested(20), {"$bytes": "!"}, {"$bytes": 5}]
+)
+def test_what_windows_has_no_value_for_is_no_value(value: object) -> None:
+    answer = {"results": [{"id": "one", "output": [{"Name": value}]}]}
+    with pytest.raises(AnswerError):
+        from_wire(answer, [Call("Get-Switch", id="one", select=("Name",))])
