@@ -247,8 +247,13 @@ def _refuse(before: Item | None, after: Item | None) -> Sequence[Problem]:
         return _refuse_artifact(artifact, item)
     wanted, draft = asked(item), (before or {}).get("draft")
     if not isinstance(draft, frozenset):
-        is_let_through = item.get("accept_constrained_language") or script_enforcement.AUDIT in wanted.set
-        return () if is_let_through else (Problem(NOT_JUDGED, "this host"),)
+        # A scan only audits until config says otherwise; an example may be enforced as it comes.
+        is_as_it_comes = item.get("example") is not None and not (before or {}).get("is_scanned")
+        may_be_enforced = script_enforcement.AUDIT not in wanted.set and (
+            script_enforcement.AUDIT in wanted.removed or is_as_it_comes
+        )
+        is_refused = may_be_enforced and not item.get("accept_constrained_language")
+        return (Problem(NOT_JUDGED, "this host"),) if is_refused else ()
     return _locking_out((draft | wanted.set) - wanted.removed, "the policy of this host", item)
 
 

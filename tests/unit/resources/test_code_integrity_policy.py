@@ -279,6 +279,13 @@ def test_nothing_is_concluded_from_a_policy_that_cannot_be_read(stages: Stages) 
     lab = stages.after("prepare_hosts").lab
     lab.machine("host01").files[resource.BINARY.lower()] = b"of a Windows to come"
     assert problems(lab, "host01", ENFORCED) == ["GF-CIP-005"]
+    # Nobody asks for enforcement here, so nothing is locked out by going on.
+    assert lab.run("host01", RESOURCE, [{**SCAN, "mode": "audit"}], check_mode=True).changed
+    assert lab.run("host01", RESOURCE, [SCAN], check_mode=True).changed
+    example = {"example": {"name": "DefaultWindows_Enforced", "removed_rule_options": [16]}}
+    unreadable = {**(RESOURCE.read(Results(), [example]).state[""]), "draft": None, "is_scanned": False}
+    assert [problem.kind.id for problem in RESOURCE.refuse(unreadable, example)] == ["GF-CIP-005"]
+    assert not RESOURCE.refuse(unreadable, {**example, "mode": "audit"})
 
 
 def test_a_signed_form_is_applied_and_hgs_keeps_the_unsigned_one(stages: Stages, tmp_path: Path) -> None:
