@@ -142,5 +142,12 @@ def observe(names: Sequence[str]) -> tuple[Call, ...]:
 
 
 def read(names: Sequence[str], results: Results, now: datetime) -> dict[str, object]:
-    """Return what aspects tell, by name. Raises ValueError for a value that is none."""
-    return {name: ASPECTS[name].read(results, now) for name in dict.fromkeys(names)}
+    """Return what aspects tell, by name: None for one that could not be read, or told what cannot be."""
+    return {name: _told(ASPECTS[name], results, now) for name in dict.fromkeys(names)}
+
+
+def _told(aspect: Aspect, results: Results, now: datetime) -> object:
+    try:
+        return aspect.read(results, now)
+    except ValueError:  # a time that is none
+        return None

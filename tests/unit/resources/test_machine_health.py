@@ -73,3 +73,17 @@ def test_a_clock_is_ahead_or_behind() -> None:
     for ahead in (-90.5, 0.0, 3600.0):
         there = (NOW + timedelta(seconds=ahead)).isoformat()
         assert machine_health.read(["clock"], Results({"clock": Outcome((there,))}), NOW) == {"clock": ahead}
+
+
+@pytest.mark.parametrize("there", ["", "yesterday", "2016-12-31T23:59:60Z", "2026-11-24T12:00:00", "1e999", "{}"])
+def test_a_time_that_is_none_tells_nothing(there: str) -> None:
+    assert machine_health.read(["clock"], Results({"clock": Outcome((there,))}), NOW) == {"clock": None}
+    certificate = {"Subject": "CN=x", "Thumbprint": "AA", "NotBefore": there or "-", "NotAfter": there or "-"}
+    found = Results({"service-certificates": Outcome(({"CertificateType": "Signing", "Certificate": certificate},))})
+    assert machine_health.read(["service_certificates"], found, NOW) == {"service_certificates": None}
+
+
+@pytest.mark.parametrize("certificate", [None, "CN=x", 7, [], {}, {"Subject": "CN=x"}])
+def test_what_is_no_certificate_is_left_out(certificate: object) -> None:
+    found = Results({"service-certificates": Outcome(({"CertificateType": "Signing", "Certificate": certificate},))})
+    assert machine_health.read(["service_certificates"], found, NOW) == {"service_certificates": []}
