@@ -17,7 +17,7 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.findings import Fin
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import Kind, Owner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "docs" / "errors.md"
@@ -108,6 +108,27 @@ _OWNERS = {
 }
 
 
+# What a substatus says of a host that attested (GF-ATT), its evidence shows beforehand (GF-EVD).
+_SHOWN_BY = {
+    "GF-ATT-101": ("GF-EVD-101",),
+    "GF-ATT-102": tuple(f"GF-EVD-{number}" for number in range(101, 113)),
+    "GF-ATT-103": ("GF-EVD-108", "GF-EVD-111"),
+    "GF-ATT-104": ("GF-EVD-201", "GF-EVD-211", "GF-EVD-212", "GF-EVD-215", "GF-EVD-216", "GF-EVD-217"),
+    "GF-ATT-105": ("GF-EVD-126", "GF-EVD-214"),
+    "GF-ATT-106": ("GF-EVD-109", "GF-EVD-126"),
+    "GF-ATT-107": ("GF-EVD-126",),
+    "GF-ATT-108": ("GF-EVD-126",),
+    "GF-ATT-109": ("GF-EVD-126",),
+    "GF-ATT-110": ("GF-EVD-126",),
+    "GF-ATT-111": ("GF-EVD-126",),
+    "GF-ATT-112": ("GF-EVD-126",),
+    "GF-ATT-113": ("GF-EVD-126",),
+    "GF-ATT-114": ("GF-EVD-003",),
+    "GF-ATT-115": ("GF-EVD-004", "GF-EVD-005", "GF-EVD-006"),
+    "GF-ATT-006": ("GF-EVD-302", "GF-EVD-303", "GF-EVD-311"),
+}
+
+
 def pages() -> dict[str, str]:
     """Return the page of each id."""
     return {kind.id: _page(area, kind) for area in areas() for kind in area.kinds}
@@ -122,8 +143,15 @@ def _page(area: Area, kind: Kind) -> str:
     said = list(_said_by_windows(kind))
     if said:
         parts += ["\n## How Windows and HGS say it\n", *(f"- {line}" for line in said)]
+    parts += _related("What evidence shows it before", _SHOWN_BY.get(kind.id, ()))
+    parts += _related("How it ends at HGS", [name for name, shown in _SHOWN_BY.items() if kind.id in shown])
     parts.append(f"\nReported by [{area.source}](../../{area.source}). [All problems](../errors.md)\n")
     return "\n".join(parts)
+
+
+def _related(head: str, names: Sequence[str]) -> list[str]:
+    links = ", ".join(f"[{name}]({name}.md)" for name in names)
+    return [f"\n## {head}\n\n{links}"] if links else []
 
 
 def _said_by_windows(kind: Kind) -> Iterator[str]:

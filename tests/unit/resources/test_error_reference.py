@@ -26,8 +26,14 @@ def test_a_page_tells_what_the_kind_says_and_as_what_windows_shows_it() -> None:
     assert "event 1513 or 1538 of Microsoft-Windows-HostGuardianService-Attestation" in page
     assert "**Whose:** the fabric" in page
     finding = pages()["GF-EVD-105"]
+    assert "## How it ends at HGS\n\n[GF-ATT-102](GF-ATT-102.md)" in finding
     assert "**How bad:** warning" in finding
     assert "**Usual cause:** Windows Update or a firmware update extended the list" in finding
+
+
+def test_every_page_that_a_page_links_to_is_there() -> None:
+    known = pages()
+    assert {name for page in known.values() for name in re.findall(r"\]\((GF-[^)]*)\.md\)", page)} <= set(known)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.id)
