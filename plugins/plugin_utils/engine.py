@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from .calls import Call, CallError, Restart, Results, Step, prefixed
 from .disclosure import Disclosure, disclosure
-from .plan import Plan, plan, visible
+from .plan import COMPARED, Plan, plan, visible
 from .problems import FabricError, Kind, Owner, Problem
 from .rendering import render
 from .resource import Item, Reading, Resource, Role, State
@@ -381,9 +381,9 @@ class _Engine:
 
 
 def _lasting(resource: Resource, state: State) -> dict[str, object]:
-    """Return a state without what the fabric computes, which may differ from one look to the next."""
-    computed = {option.name for option in resource.options if option.role is Role.COMPUTED}
-    return {key: {name: value for name, value in item.items() if name not in computed} for key, item in state.items()}
+    """Return of a state what is compared: the rest may differ from one look to the next, such as the host's clock."""
+    names = {option.name for option in resource.options if option.role in (Role.KEY, *COMPARED)}
+    return {key: {name: value for name, value in item.items() if name in names} for key, item in state.items()}
 
 
 def _ahead(problem: Problem) -> str:

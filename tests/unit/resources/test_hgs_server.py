@@ -125,6 +125,8 @@ def test_a_further_node_needs_to_find_the_domain(stages: Stages) -> None:
     with pytest.raises(FabricError) as error:
         lab.run("hgs01", RESOURCE, [join])
     assert "No domain controller of hgs.lab could be contacted" in str(error.value)
+    # Its clock goes on, and that is nobody's change.
+    assert [problem.kind.id for problem in error.value.problems] == ["GF-RUN-001"]
 
 
 def test_a_member_of_a_domain_is_refused(stages: Stages, config: Item) -> None:
