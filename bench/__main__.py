@@ -75,12 +75,12 @@ def _cells(runner: Runner, options: argparse.Namespace) -> dict[str, object]:
 
 
 def _host_side(folder: Path, passes: int) -> dict[str, object] | None:
-    pwsh, program = host_side.powershell(), host_side.ansible_with_local_powershell()
+    pwsh = host_side.powershell()
     heading("What a module costs on the host")
-    if pwsh is None or program is None:
-        print("Not measured: it needs PowerShell 7 ($PWSH, or pwsh on PATH) and ansible-core 2.21 (make setup).")
+    if pwsh is None:
+        print("Not measured: it needs PowerShell 7, as $PWSH or pwsh on PATH.")
         return None
-    found = host_side.compare(folder, program, pwsh, passes)
+    found = host_side.compare(folder, pwsh, passes)
     print(tables.host_side(found), flush=True)
     return asdict(found)
 

@@ -93,5 +93,4 @@ def host_side(found: HostSide) -> str:
     """Return what modules cost on the host."""
     rows = [(name, f"{found.wall[name]:.0f}", f"{found.cpu[name]:.0f}") for name in found.wall]
     rows.append(("invoke_cmdlets / Ansible.Basic", f"{found.wall_ratio:.2f}", f"{found.cpu_ratio:.2f}"))
-    rows.append(("the same without start and wrapper", f"{found.net_wall_ratio:.2f}", f"{found.net_cpu_ratio:.2f}"))
     return table(("on the host, PowerShell 7", "wall ms", "CPU ms"), rows)

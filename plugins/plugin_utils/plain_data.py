@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Options as plain data, without the tags that ansible-core 2.19 and later hang on each value.
 
-To copy a tagged value costs twenty times what a plain one does, and whoever validates options copies them.
+To copy a tagged value costs more than ten times what a plain one does, and whoever validates options copies them.
 """
 
 from __future__ import annotations
