@@ -67,7 +67,7 @@ def run(pwsh: Path, arguments: Path, module: str) -> Mapping[str, Any]:
     if done.returncode != 0:
         raise BenchError(f"{module}: {done.stdout}{done.stderr}")
     spent: Mapping[str, Any] = json.loads(done.stdout)
-    outputs = [result["output"] for result in json.loads(spent["said"] or "{}").get("results", ())]
+    outputs = [result.get("output") for result in json.loads(spent["said"] or "{}").get("results", ())]
     if spent["errors"] or len(outputs) != len(CALLS) or not all(outputs):
         raise BenchError(f"{module} did not do the calls: {done.stdout}")
     return spent
