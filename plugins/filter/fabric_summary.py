@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def fabric_summary(state: Mapping[str, Any]) -> list[str]:
-    """Return the summary of a fabric's gathered state: its `nodes`, `hosts`, `machines` and `guardians`."""
-    missing = {"nodes", "hosts", "machines", "guardians"} - set(state)
+    """Return the summary of a fabric's gathered state: its `nodes`, `hosts`, `policies`, `machines` and `guardians`."""
+    missing = {"nodes", "hosts", "policies", "machines", "guardians"} - set(state)
     if missing:
         raise AnsibleFilterError(f"fabric_summary lacks {', '.join(sorted(missing))}")
-    return summary(state["nodes"], state["hosts"], state["machines"], state["guardians"])
+    return summary(state["nodes"], state["hosts"], state["policies"], state["machines"], state["guardians"])
 
 
 class FilterModule:

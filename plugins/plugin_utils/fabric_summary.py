@@ -51,12 +51,21 @@ def _nodes(nodes: Mapping[str, Mapping[str, Any] | None]) -> Rows:
     ]
 
 
-def _hosts(hosts: Mapping[str, Mapping[str, Any] | None]) -> Rows:
+def _code_integrity(policy: Mapping[str, Any] | None) -> str:
+    """Return how code integrity is enforced since the start; programs where they differ from drivers."""
+    state = policy or {}
+    kernel, user = (_text(state.get(f"{part}_enforcement")) for part in ("kernel", "user"))
+    told = kernel if kernel == user else f"{kernel}, programs {user}"
+    return f"{told}, restart pending" if state.get("restart_pending") is True else told
+
+
+def _hosts(hosts: Mapping[str, Mapping[str, Any] | None], policies: Mapping[str, Mapping[str, Any] | None]) -> Rows:
     return [
         [
             name,
             _yes((state or {}).get("is_host_guarded")),
             _text((state or {}).get("attestation_status")),
+            _code_integrity(policies.get(name)),
             _text((state or {}).get("attestation_substatus")),
         ]
         for name, state in sorted(hosts.items())
@@ -85,14 +94,15 @@ def _machines(machines: Mapping[str, Sequence[Mapping[str, Any]] | None], names:
 def summary(
     nodes: Mapping[str, Mapping[str, Any] | None],
     hosts: Mapping[str, Mapping[str, Any] | None],
+    policies: Mapping[str, Mapping[str, Any] | None],
     machines: Mapping[str, Sequence[Mapping[str, Any]] | None],
     guardians: Sequence[Mapping[str, Any]],
 ) -> list[str]:
     """Return the lines of the summary.
 
-    nodes: what hgs_server gathered, by node. hosts: what hgs_client gathered, by host. machines: what shielded_vms
-    gathered, by host. guardians: what the tenant's guardians module gathered; a thumbprint it does not know is shown
-    shortened. A machine that could not be asked has None.
+    nodes: what hgs_server gathered, by node. hosts, policies, machines: what hgs_client, code_integrity_policy and
+    shielded_vms gathered, by host. guardians: what the tenant's guardians module gathered; a thumbprint it does not
+    know is shown shortened. A machine that could not be asked has nothing.
     """
     names = {
         str(item.get("signing_thumbprint", "")).upper(): str(item.get("name", ""))
@@ -101,7 +111,11 @@ def summary(
     }
     return [
         *table("Host Guardian Service", ["node", "phase", "domain", "service", "mode"], _nodes(nodes)),
-        *table("Guarded hosts", ["host", "guarded", "attestation", "substatus"], _hosts(hosts)),
+        *table(
+            "Guarded hosts",
+            ["host", "guarded", "attestation", "code integrity", "substatus"],
+            _hosts(hosts, policies),
+        ),
         *table(
             "Virtual machines",
             ["name", "host", "power", "shielded", "vTPM", "owner", "may be started by hosts of"],

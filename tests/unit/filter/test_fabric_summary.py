@@ -13,6 +13,10 @@ STATE: dict[str, Any] = {
         "h2": {"is_host_guarded": False, "attestation_status": "InsecureHostConfiguration",
                "attestation_substatus": ["SecureBoot", "FullBoot"]},
     },
+    "policies": {
+        "h1": {"kernel_enforcement": "audit", "user_enforcement": "audit", "restart_pending": False},
+        "h2": {"kernel_enforcement": "enforced", "user_enforcement": "off", "restart_pending": True},
+    },
     "machines": {
         "h1": [
             {"name": "vm", "power": "running", "shielded": True, "tpm": True, **HOLDERS},
@@ -35,8 +39,14 @@ def test_a_node_that_could_not_be_asked_is_unknown() -> None:
 
 
 def test_all_reasons_of_a_host_are_shown() -> None:
-    assert line("h1") == ["h1", "yes", "Passed", "-"]
-    assert line("h2") == ["h2", "no", "InsecureHostConfiguration", "SecureBoot,", "FullBoot"]
+    assert line("h1") == ["h1", "yes", "Passed", "audit", "-"]
+    enforced = ["enforced,", "programs", "off,", "restart", "pending"]
+    assert line("h2") == ["h2", "no", "InsecureHostConfiguration", *enforced, "SecureBoot,", "FullBoot"]
+
+
+def test_a_policy_that_could_not_be_read_is_unknown() -> None:
+    shown = [text.split() for text in fabric_summary({**STATE, "policies": {"h2": {}}})]
+    assert ["h1", "yes", "Passed", "unknown", "-"] in shown
 
 
 def test_guardians_are_named_where_the_tenant_knows_them() -> None:
