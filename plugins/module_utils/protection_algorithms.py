@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -60,7 +61,10 @@ class CannotDecryptError(Exception):
 def public_key(certificate: bytes) -> rsa.RSAPublicKey:
     """Return the RSA key of a DER certificate; ValueError where there is none."""
     try:
-        key = x509.load_der_x509_certificate(certificate).public_key()
+        # The library warns of serial numbers and the like, which are the issuer's business and not the key's.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            key = x509.load_der_x509_certificate(certificate).public_key()
     except (UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise ValueError(str(error)) from error
     if not isinstance(key, rsa.RSAPublicKey):

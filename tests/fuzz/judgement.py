@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 import tracemalloc
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -55,7 +56,9 @@ def judge(target: Target, data: bytes, *, is_memory_counted: bool) -> Cost:
 
 def _is_taken(target: Target, data: bytes) -> bool:
     try:
-        target.parse(data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            target.parse(data)
     except FormatError as error:
         if not error.what or not error.expected:
             raise MisbehaviourError(f"an error that does not say what was expected: {error}") from error

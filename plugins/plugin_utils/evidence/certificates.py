@@ -4,19 +4,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from ansible_collections.guarded.fabric.plugins.module_utils import certificate_fields, der
 from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
+from ansible_collections.guarded.fabric.plugins.module_utils.protection_algorithms import thumbprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-def thumbprint(certificate: bytes) -> str:
-    """Return the thumbprint as Windows shows it: SHA-1 in upper-case hex."""
-    return hashlib.sha1(certificate, usedforsecurity=False).hexdigest().upper()
 
 
 def certificate_facts(certificate: bytes) -> Mapping[str, object]:
