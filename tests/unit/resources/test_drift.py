@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from ansible.errors import AnsibleActionFail
 from ansible_collections.guarded.fabric.plugins.action import drift as action
 from ansible_collections.guarded.fabric.plugins.plugin_utils.artifact_kinds import CODE_INTEGRITY_POLICY
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import ANY_ERROR, Call, Ref, Results
@@ -227,3 +228,20 @@ def test_states_are_those_that_say_what_a_machine_is_to_be() -> None:
     for name, resource in RESOURCES.items():
         choices = action.resource_spec(resource)["state"]["choices"]
         assert choices == [state for state in resource.states if state != "rendered"], name
+
+
+@pytest.mark.parametrize(
+    ("resources", "said"),
+    [
+        ({"hgs_clients": {}}, "no resource is called hgs_clients"),
+        ({"hgs_client": None}, "hgs_client: has to be a dictionary"),
+        ({"hgs_client": {}}, "hgs_client: config is needed"),
+        ({"hgs_client": {"config": {"url": "x"}}}, "hgs_client: .*url"),
+        ({"hgs_client": {"config": {"mode": "Local"}, "state": "rendered"}}, "hgs_client: .*rendered"),
+        ({"windows_features": {"config": [{"installed": True}]}}, "windows_features: .*name"),
+    ],
+)
+def test_what_no_resource_takes_is_refused_before_the_host_is_asked(resources: Item, said: str) -> None:
+    plugin = action.ActionModule.__new__(action.ActionModule)
+    with pytest.raises(AnsibleActionFail, match=said):
+        plugin._given(resources)
