@@ -144,13 +144,13 @@ def test_a_rollout_keeps_its_secrets(small: Setup, secrets: dict[str, str], vaul
         "hgs_signing_certificate_password",
         "hgs_encryption_certificate_password",
     }
-    done, command_lines = watched(small, small.ansible.start("site", "-vvvv", "--diff", vault), secrets)
+    done, command_lines = watched(small, small.ansible.start("site drift", "-vvvv", "--diff", vault), secrets)
     assert done.code == 0, done.output
     assert b"ansible-playbook" in command_lines
     assert leaks(command_lines, secrets) == []
     assert {str(path): found for path in files(small) if (found := leaks(path.read_bytes(), secrets))} == {}
     searched = {path.name for path in files(small)}
-    assert {"output.txt", "results.jsonl", "lab.log", "vm01.kp", "hgs.xml.sidecar.json"} <= searched
+    assert {"output.txt", "results.jsonl", "lab.log", "vm01.kp", "hgs.xml.sidecar.json", "report.html"} <= searched
 
 
 def test_what_is_registered_shown_or_fails_holds_no_secret(
