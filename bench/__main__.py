@@ -40,7 +40,9 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--hosts", type=int, default=int(os.environ.get("BENCH_HOSTS") or 1000))
     parser.add_argument("--passes", type=int, default=3, help="how often each cell runs")
-    parser.add_argument("--forks", type=int, default=5, help="as Ansible has it where nobody says anything")
+    parser.add_argument(
+        "--forks", type=int, default=20, help="of Ansible; with fewer, hosts wait for others to restart"
+    )
     parser.add_argument("--connection", choices=sorted(CONNECTIONS), action="append", help="all, where none is named")
     parser.add_argument("--directory", type=Path, default=WORK, help="is emptied first, and gets results.json")
     return parser.parse_args(arguments)
