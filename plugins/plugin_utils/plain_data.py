@@ -8,8 +8,9 @@ To copy a tagged value costs more than ten times what a plain one does, and whoe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-SCALARS = (str, int, float, bytes)
+SCALARS: tuple[type[Any], ...] = (str, int, float, bytes)
 
 
 def plain(value: object) -> object:
