@@ -49,10 +49,10 @@ class ActionModule(FabricAction):
         """Run the task."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        # The module itself refuses a batch that would change something then.
-        self._task.check_mode = True
         thing = str(task_vars.get("inventory_hostname", ""))
         parameters = self.fabric_validate(SPEC)
+        # The module itself refuses a batch that would change something then.
+        self._task.check_mode = True
         given = self._given(parameters["resources"])
         health = parameters["health"]
         declarations: dict[str, Declaration] = {}

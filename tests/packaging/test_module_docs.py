@@ -94,12 +94,28 @@ def test_examples_are_tasks_that_the_action_takes(name: str, monkeypatch: pytest
     monkeypatch.setattr(FabricAction, "fabric_validate", ask)
     monkeypatch.setattr(ActionBase, "run", lambda *_arguments: {})
     plugin = action(name)
+    instance = plugin.__new__(plugin)
+    instance._task = SimpleNamespace(check_mode=False)
     with pytest.raises(AskedError) as asked:
-        plugin.__new__(plugin).run(None, {})
+        instance.run(None, {})
     arguments = [task[key] for task in examples(name) for key in task if key == f"guarded.fabric.{name}"]
     assert arguments
     for argument in arguments:
-        assert not ArgumentSpecValidator(asked.value.spec).validate(argument).error_messages
+        assert not ArgumentSpecValidator(asked.value.spec).validate(filled(argument, asked.value.spec)).error_messages
+
+
+def filled(arguments: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments with something of the right type where an example has a template."""
+    return {name: _filled(value, spec.get(name, {})) for name, value in arguments.items()}
+
+
+def _filled(value: Any, option: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any value of YAML
+    if isinstance(value, str) and value.startswith("{{") and value.endswith("}}"):
+        return {"dict": {}, "list": []}.get(option["type"], value)
+    if isinstance(value, list):
+        inner = {"type": option.get("elements", "raw"), "options": option.get("options", {})}
+        return [_filled(item, inner) for item in value]
+    return filled(value, option["options"]) if isinstance(value, dict) and option.get("options") else value
 
 
 @pytest.mark.parametrize("name", actions(ResourceAction))

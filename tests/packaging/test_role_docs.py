@@ -60,6 +60,8 @@ def used(role: str, entry: str) -> set[str]:
     folder = ROOT / "roles" / role
     defaults, constants = mapping(folder / "defaults" / "main.yml"), mapping(folder / "vars" / "main.yml")
     own, left = set(constants), set[str]()
+    for template in (folder / "templates").glob("*"):
+        left |= variables(role, template.read_text(encoding="utf-8"))
     for task in tasks(role, entry):
         own |= {*task.get("vars", {}), *([task["register"]] if "register" in task else [])}
         left |= variables(role, yaml.safe_dump(task, width=1000))
