@@ -10,11 +10,11 @@ from unittest.mock import Mock
 import pytest
 from ansible.playbook.task import Task
 from ansible_collections.guarded.fabric.lab.world import restarts
-from ansible_collections.guarded.fabric.plugins.action import evidence_comparison, unused_policies
+from ansible_collections.guarded.fabric.plugins.action import evidence_comparison
 from ansible_collections.guarded.fabric.plugins.plugin_utils import artifact_kinds as kinds
 from ansible_collections.guarded.fabric.plugins.plugin_utils.approval import judge
 from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import Approval, ArtifactKind
-from ansible_collections.guarded.fabric.plugins.plugin_utils.resources import attestation_evidence, attestation_policies
+from ansible_collections.guarded.fabric.plugins.plugin_utils.resources import attestation_evidence
 
 from .rollout import Operator
 
@@ -154,21 +154,3 @@ def test_another_folder_is_refused(host: Host) -> None:
     evidence = [{"path": "/x/guardians/a.xml", "reference": host.path(kinds.TPM_BASELINE, "r740")}]
     result = run(evidence_comparison, {"evidence": evidence})
     assert [problem["id"] for problem in result["problems"]] == ["GF-REA-003"]
-
-
-def test_policies_under_bare_names_are_unused_once_every_host_was_seen(host: Host) -> None:
-    operator = host.operator
-    config = operator.load(
-        attestation_policies.RESOURCE,
-        [
-            {"class": "r740", "baseline": host.path(kinds.TPM_BASELINE, "r740")},
-            {"class": "core", "code_integrity_policy": host.path(kinds.CODE_INTEGRITY_POLICY, "core")},
-        ],
-    )
-    policies = operator.lab.run("hgs01", attestation_policies.RESOURCE, config).after
-    arguments: dict[str, object] = {"policies": policies, "hosts": ["HOST01"], "exchange": str(operator.exchange)}
-    result = run(unused_policies, arguments)
-    assert sorted(result["unused"]) == ["core", "r740"]
-    assert {item["reason"] for item in result["kept"]} == {"used by HOST01"}
-    assert run(unused_policies, {**arguments, "unseen": ["HOST01"]})["unused"] == []
-    assert run(unused_policies, {**arguments, "hosts": ["host01", "host02"]})["unused"] == []

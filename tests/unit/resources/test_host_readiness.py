@@ -11,14 +11,9 @@ from ansible_collections.guarded.fabric.lab.world.host_conditions import CONDITI
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import CallError, File, Outcome, Results
 from ansible_collections.guarded.fabric.plugins.plugin_utils.host_facts import HostFacts
 from ansible_collections.guarded.fabric.plugins.plugin_utils.host_requirements import REQUIREMENTS
-from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError
 from ansible_collections.guarded.fabric.plugins.plugin_utils.readiness import judge
 from ansible_collections.guarded.fabric.plugins.plugin_utils.requirement import Demands, Mode, Verdict
-from ansible_collections.guarded.fabric.plugins.plugin_utils.resources import (
-    code_integrity_policy,
-    trusted_tpm_vendors,
-    windows_features,
-)
+from ansible_collections.guarded.fabric.plugins.plugin_utils.resources import code_integrity_policy, windows_features
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resources import host_readiness as module
 from ansible_collections.guarded.fabric.tests.unit.engine.lab_driver import NOW, Lab
 
@@ -124,17 +119,6 @@ def test_a_tpm_of_a_vendor_that_hgs_does_not_trust_is_the_guardians_to_judge(sta
     # Trusting the vendor too is the remedy.
     both = [File(other.der, "other.cer"), *trusted(lab)["trusted_roots"]]  # type: ignore[misc]  # a list
     assert ids(look(lab, trusted_roots=both)) == []
-
-
-def test_what_hgs_trusts_can_be_asked_of_it(stages: Stages) -> None:
-    lab = stages.after("attest").lab
-    told = lab.inspect("hgs01", trusted_tpm_vendors.INSPECTION, {})
-    assert told["subjects"] == ["CN=Lab Silicon TPM EK Root CA, O=Lab Silicon"]
-    assert ids(look(lab, trusted_roots=None, trusted_vendors=told["vendors"])) == []
-    with pytest.raises(FabricError, match="GF-RDY-901"):
-        look(lab, trusted_vendors={"roots": ["no base64!"]})
-    with pytest.raises(FabricError, match="GF-TPM-005"):
-        lab.inspect(HOST, trusted_tpm_vendors.INSPECTION, {})
 
 
 def test_a_chain_that_nobody_can_check_is_unknown_and_not_fine(stages: Stages) -> None:
