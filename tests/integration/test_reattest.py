@@ -178,6 +178,15 @@ def test_a_wave_stops_at_the_first_host_that_differs(fabric: Fabric) -> None:
     assert asked(run) == {"host01", "host02"}
 
 
+def test_one_host_that_differs_stops_its_whole_wave_and_what_comes_after(fabric: Fabric) -> None:
+    run = fabric.both.run("reattest", *given(guarded_host_waves=[2]))
+    (problem,) = stopped(run, "GF-REA-002", "fabric")
+    assert "captured from host02" in problem["detail"]
+    done = {result.task.rpartition(" : ")[2] for result in run.results if result.host in {"host03", "hgs01"}}
+    assert "Stop where the host did not start as somebody approved" in done
+    assert not done & {"Attest to the Host Guardian Service", "Read which hosts there are"}
+
+
 def test_a_canary_that_yields_no_evidence_stops_everything(fabric: Fabric) -> None:
     before = fabric.policies
     fabric.update("host01", "secure-boot-off")
