@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import fabric, growth, host_side, tables
+from . import event_logs, fabric, growth, host_side, report, tables
 from .ansible_runs import CONNECTIONS, Runner
 from .cells import cells
 from .comparison import compare, sizes_up_to
@@ -87,6 +87,13 @@ def _host_side(folder: Path, passes: int) -> dict[str, object] | None:
     return asdict(found)
 
 
+def _report(hosts: int) -> dict[str, object]:
+    heading("What the report of the drift check costs")
+    found = report.measure(hosts)
+    print(tables.report(found), flush=True)
+    return asdict(found)
+
+
 def bench(options: argparse.Namespace) -> dict[str, object]:
     """Measure everything; return what results.json gets. Raises BenchError."""
     folder: Path = options.directory
@@ -103,6 +110,7 @@ def bench(options: argparse.Namespace) -> dict[str, object]:
         "forks": options.forks,
         "load": asdict(load),
         "connections": compared,
+        "report": _report(options.hosts),
         "host_side": _host_side(folder, options.passes),
     }
 
@@ -125,7 +133,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     path = options.directory / "results.json"
     path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     print(f"\n{path}")
-    return 0
+    heading("Boot logs: parsed in process, beside tpm2_eventlog as a command")
+    return event_logs.main()
 
 
 if __name__ == "__main__":

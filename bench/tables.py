@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .growth import PerHost, Step
     from .host_side import HostSide
     from .load import Load
+    from .report import ReportCost
 
 _MIB = 1024 * 1024
 
@@ -94,3 +95,10 @@ def host_side(found: HostSide) -> str:
     rows = [(name, f"{found.wall[name]:.0f}", f"{found.cpu[name]:.0f}") for name in found.wall]
     rows.append(("invoke_cmdlets / Ansible.Basic", f"{found.wall_ratio:.2f}", f"{found.cpu_ratio:.2f}"))
     return table(("on the host, PowerShell 7", "wall ms", "CPU ms"), rows)
+
+
+def report(found: ReportCost) -> str:
+    """Return what the report costs."""
+    rows = [(name, f"{size / 1_000_000:.2f}") for name, size in found.sizes.items()]
+    title = f"{found.hosts} hosts, {found.virtual_machines} virtual machines: {found.seconds:.1f} s"
+    return table((title, "MB"), rows)

@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from ansible_collections.guarded.fabric.bench.example_run import example
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError
 from ansible_collections.guarded.fabric.plugins.plugin_utils.report import folder as runs
-from ansible_collections.guarded.fabric.tests.unit.report.example_runs import example
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,11 +6,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ansible_collections.guarded.fabric.bench.example_run import example
+from ansible_collections.guarded.fabric.plugins.plugin_utils.drift_findings import NOT_ATTESTED
 from ansible_collections.guarded.fabric.plugins.plugin_utils.report import html
 from ansible_collections.guarded.fabric.plugins.plugin_utils.report.model import Certificate, Host, Machine, Run
 from ansible_collections.guarded.fabric.plugins.plugin_utils.report.plain_text import plain
-from ansible_collections.guarded.fabric.tests.unit.report.example_runs import example
-from ansible_collections.guarded.fabric.tests.unit.report.generated_runs import DIFFERS, FINISHED, STARTED, runs
+from ansible_collections.guarded.fabric.tests.unit.report.generated_runs import FINISHED, STARTED, runs
 from hypothesis import given, settings
 from lxml import html as reader
 
@@ -66,7 +67,7 @@ def test_the_verdict_takes_what_nobody_saw_for_no_good_sign() -> None:
     assert verdict(Run(STARTED, FINISHED, machines=[seen, unseen])) == (
         "verdict warn: Not everything could be seen. 1 of 2 machines are unknown."
     )
-    assert verdict(example(20, 0)).startswith("verdict bad: Something is wrong. Findings: 1 critical, 1 warning")
+    assert verdict(example(20, 0)).startswith("verdict bad: Something is wrong. Findings: 1 critical, 2 error")
 
 
 def bar_days(not_after: str) -> tuple[int, str]:
@@ -96,6 +97,6 @@ def test_an_unknown_host_is_shown_as_unknown() -> None:
 
 def test_kinds_are_explained_once() -> None:
     whole = page(example(300, 0))
-    (kind,) = whole.xpath(f"//*[@id='{DIFFERS.id}']")
+    (kind,) = whole.xpath(f"//*[@id='{NOT_ATTESTED.id}']")
     assert len(kind.xpath(".//tbody/tr")) == 3
-    assert words(kind.text_content()).count(DIFFERS.cause) == 1
+    assert words(kind.text_content()).count(NOT_ATTESTED.cause) == 1

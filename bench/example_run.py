@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs of a plausible fabric of any size: one host in a hundred does not attest, one is not seen."""
+"""A run of the drift check on a fabric of any size: of each hundred hosts one does not attest, one is not seen."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from ansible_collections.guarded.fabric.plugins.plugin_utils import drift_findings as kinds
+from ansible_collections.guarded.fabric.plugins.plugin_utils.attestation_status import SUBSTATUS
 from ansible_collections.guarded.fabric.plugins.plugin_utils.findings import Finding, as_data, ordered
 from ansible_collections.guarded.fabric.plugins.plugin_utils.report.model import (
     Certificate,
@@ -14,23 +16,21 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.report.model import
     Suppressed,
     VirtualMachine,
 )
-from ansible_collections.guarded.fabric.tests.unit.report.generated_runs import (
-    DIFFERS,
-    EARLIER,
-    EXPIRES,
-    FINISHED,
-    ROGUE,
-    STARTED,
-)
 
+STARTED = "2026-11-24T02:00:00+00:00"
+FINISHED = "2026-11-24T02:03:30+00:00"
+_EARLIER = "2026-11-20T02:03:30+00:00"
+ODD_NAME = "<script>alert('rogue')</script>"
+"""What somebody may call a host who means no good."""
+_EACH, _UNSEEN, _CHANGED = 100, 50, 7
 _FABRICS = ("Contoso Berlin", "Contoso Lyon", "Recovery site")
 _PURPOSES = ("HGS signing", "HGS encryption", "owner guardian", "TPM vendor root")
 
 
 def _host(number: int) -> Host:
-    if number % 100 == 50:
+    if number % _EACH == _UNSEEN:
         return Host(f"hv{number:04}", guarded=None)
-    if number % 100 == 7:
+    if number % _EACH == _CHANGED:
         return Host(f"hv{number:04}", False, "InsecureHostConfiguration", ("SecureBootSettings",))  # noqa: FBT003
     return Host(f"hv{number:04}", True, "Passed")  # noqa: FBT003
 
@@ -66,12 +66,35 @@ def example(host_count: int, machine_count: int) -> Run:
     """Return the run of a fabric of a size."""
     hosts = [_host(number) for number in range(1, host_count + 1)]
     bad = [host for host in hosts if host.guarded is False]
-    found = [
-        Finding(DIFFERS, host.name, "", "attestation_url", "hgs_client", "http://hgs/Attestation", None, EARLIER)
-        for host in bad
+    baseline = kinds.attestation_finding(SUBSTATUS["SecureBootSettings"])
+    known = [
+        *(
+            Finding(kind, host.name, "", "", "hgs_client", since=_EARLIER)
+            for host in bad
+            for kind in (baseline, kinds.NOT_ATTESTED)
+        ),
+        *(
+            Finding(kinds.UNSEEN, host.name, actual="timed out", since=_EARLIER)
+            for host in hosts
+            if host.guarded is None
+        ),
+        Finding(
+            kinds.ENDS_SOON, "hgs01", "HGS signing 3F7A2C9E", "validity", "", "30 days left", "6 days left", _EARLIER
+        ),
     ]
-    rogue = Finding(ROGUE, "hgs01", "<script>alert('rogue')</script>", "", "attestation_hosts", since=FINISHED)
-    ends = Finding(EXPIRES, "hgs01", "HGS signing", "not_after", "", "30 days or more", "6 days", EARLIER)
+    forwarders = Finding(
+        kinds.DIFFERS,
+        "dns01",
+        "guardian.example",
+        "master_servers",
+        "dns_conditional_forwarders",
+        ["10.20.0.11", "10.20.0.12"],
+        ["10.20.0.99"],
+        FINISHED,
+    )
+    rogue = Finding(kinds.UNDECLARED, "hgs01", ODD_NAME, "", "attestation_hosts", since=FINISHED)
+    window = Finding(kinds.RESTART_PENDING, "hv0001", actual="Windows Update", since=_EARLIER)
+    gone = Finding(kinds.ABSENT, "dns01", "guardian.example", "", "dns_conditional_forwarders", since=_EARLIER)
     return Run(
         STARTED,
         FINISHED,
@@ -82,8 +105,8 @@ def example(host_count: int, machine_count: int) -> Run:
         hosts=hosts,
         virtual_machines=[_machine(number, hosts) for number in range(1, machine_count + 1)],
         certificates=[_certificate(number) for number in range(12)],
-        findings=ordered([*found, rogue, ends]),
-        known=frozenset(finding.identity for finding in (*found, ends)),
-        suppressed=[Suppressed(Finding(EXPIRES, "owner01", since=EARLIER), "is replaced in May", "ada", "2026-12-31")],
-        gone=[as_data(Finding(DIFFERS, "hv0012", "", "key_protection_url", "hgs_client", since=EARLIER))],
+        findings=ordered([*known, forwarders, rogue]),
+        known=frozenset(finding.identity for finding in known),
+        suppressed=[Suppressed(window, "restarts in Sunday's maintenance window", "ada", "2026-12-06")],
+        gone=[as_data(gone)],
     )
