@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from ansible_collections.guarded.fabric.lab.world.model import Firmware, Machine
     from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import Kind
+    from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Item
 
     from .rollout import Stages
 
@@ -108,7 +109,7 @@ class Fabric:
             judge(candidate if candidate.exists() else self.path(kind, name), APPROVAL, check_mode=False)
 
     def register(self) -> None:
-        config = [
+        config: list[Item] = [
             {"class": "r740", "baseline": str(self.path(kinds.TPM_BASELINE, "r740"))},
             {"class": "core", "code_integrity_policy": str(self.path(kinds.CODE_INTEGRITY_POLICY, "core"))},
         ]
