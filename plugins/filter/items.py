@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ansible.errors import AnsibleFilterError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 
 def named_items(names: Iterable[str]) -> list[dict[str, str]]:
@@ -26,9 +26,21 @@ def items_with_file(
     return [{key: item["name"], option: f"{directory}/{item['name']}{suffix}"} for item in named_items(names)]
 
 
+def items_with_settings(
+    items: Iterable[Mapping[str, object]], settings: Mapping[str, Mapping[str, object]], key: str = "name"
+) -> list[dict[str, object]]:
+    """Return each item with the settings that its name has, if it has any; names as Windows compares them."""
+    by_name = {name.casefold(): values for name, values in settings.items()}
+    return [{**item, **by_name.get(str(item[key]).casefold(), {})} for item in items]
+
+
 class FilterModule:
     """The collection's filters of items."""
 
     def filters(self) -> dict[str, Callable[..., object]]:
         """Return them by name."""
-        return {"items_with_file": items_with_file, "named_items": named_items}
+        return {
+            "items_with_file": items_with_file,
+            "items_with_settings": items_with_settings,
+            "named_items": named_items,
+        }

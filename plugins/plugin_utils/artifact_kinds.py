@@ -86,8 +86,14 @@ ACTIVE_POLICY = ArtifactKind("active-policies", ".p7b", _policy)
 GUARDIAN_METADATA = ArtifactKind("guardians", ".xml", _metadata)
 KEY_PROTECTOR = ArtifactKind("key-protectors", ".kp", _protector)
 
+TPM_VENDOR = ArtifactKind("tpm-vendors", ".cer", thumbprint)
+"""A certificate of a TPM vendor, under its thumbprint. It is public, and trusted where the guardian declares it."""
+
 BY_FOLDER: Mapping[str, ArtifactKind] = {
     kind.folder: kind
     for kind in (PLATFORM_IDENTIFIER, TPM_BASELINE, CODE_INTEGRITY_POLICY, GUARDIAN_METADATA, KEY_PROTECTOR)
 }
 """What is approved before somebody takes it. What one host has is only looked at."""
+
+ADOPTED = (*BY_FOLDER.values(), BOOT_LOG, ACTIVE_POLICY, TPM_VENDOR)
+"""What can be read from a living fabric."""

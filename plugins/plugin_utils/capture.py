@@ -129,7 +129,11 @@ def _existing(path: Path, kind: ArtifactKind) -> Artifact | None:
         raise
 
 
-def _file(captured: Captured, request: CaptureRequest, existing: Existing) -> Filed:
+def file_captured(captured: Captured, request: CaptureRequest, existing: Existing) -> Filed:
+    """Put what was captured where it belongs, beside what is `existing` there; only say where in check mode.
+
+    Raises FabricError for content that is not of its kind, and where it cannot be written.
+    """
     path = artifact_path(request.exchange, captured.kind, captured.name)
     print_ = fingerprint(captured.kind, captured.content, f"{captured.kind.folder} of {request.thing}")
     if request.check_mode:
@@ -219,7 +223,7 @@ def _capturing(capture: Capture, request: CaptureRequest) -> Generator[Need, Ans
         return _foreseen(capture, request, existing, warnings=(f"{error} (check mode goes on)",))
     found = {(item.kind.folder, item.name) for item in captured}
     left = tuple(filed for filed in _left(capture, request, existing) if _key(filed) not in found)
-    filed = (*(_file(item, request, existing) for item in captured), *left)
+    filed = (*(file_captured(item, request, existing) for item in captured), *left)
     changed = any(item.status is not Status.UNCHANGED for item in filed)
     return CaptureReport(filed, tuple(render(making)), changed=changed)
 

@@ -153,10 +153,15 @@ class Artifact:
         return Path(self.path).name
 
 
+def is_name(name: str) -> bool:
+    """Whether an artifact can have that name: it leaves no folder, and is a file's name on Windows too."""
+    unsafe = not _NAME.fullmatch(name) or ".." in name or _DEVICE.fullmatch(name)
+    return not unsafe and not name.lower().endswith(CANDIDATE)
+
+
 def artifact_path(exchange: str, kind: ArtifactKind, name: str) -> Path:
     """Return where an artifact of that name lies. Raises FabricError for a name that could leave the folder."""
-    unsafe = not _NAME.fullmatch(name) or ".." in name or _DEVICE.fullmatch(name)
-    if unsafe or name.lower().endswith(CANDIDATE):
+    if not is_name(name):
         raise FabricError(Problem(NAME_UNSAFE, repr(name)))
     return Path(exchange) / kind.folder / (name + kind.suffix)
 

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is adopted, run back, changes nothing, and a drift check finds nothing: for fabrics that grew in many ways."""
+
+from __future__ import annotations
+
+from tempfile import TemporaryDirectory
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from .living import HOSTS, SETTINGS, Decisions, Fabric, drifts, grow, run_back, show, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .living import Written
+
+    Declared = Callable[[Path], dict[str, Any]]
+
+NAMES = st.sampled_from(["{}", "HV-{}", "in rack 7, {}"])
+
+
+@st.composite
+def decisions(draw: st.DrawFn) -> Decisions:
+    hosts = draw(st.lists(st.sampled_from(HOSTS), min_size=1, unique=True).map(sorted))
+    machines = st.sampled_from(["", *SETTINGS])
+    return Decisions(
+        registered={host: draw(NAMES).format(host) for host in hosts},
+        listed=draw(st.lists(st.sampled_from(HOSTS), unique=True).map(sorted)),
+        baselines_by_class=draw(st.booleans()),
+        policies_by_class=draw(st.booleans()),
+        switched_off=draw(st.lists(st.sampled_from(["Hgs_NoHibernation", "Hgs_IommuEnabled"]), unique=True)),
+        left_over=draw(st.none() | st.booleans()),
+        zones=draw(st.lists(st.sampled_from(["partner.example", "other.lab"]), unique=True)),
+        masters=draw(st.sampled_from([("hgs01", "hgs02"), ("hgs02",), ("hgs02", "hgs01")])),
+        guardian=draw(st.sampled_from(["hgs", "Contoso", "our own fabric"])),
+        second_owner=draw(st.booleans()),
+        machines={name: draw(machines) for name in ("vm01", "vm02", "vm03")},
+    )
+
+
+def round_trip(fabric: Fabric, decided: Decisions, folder: Path, declared: Declared) -> Written:
+    machines = show(fabric, decided.listed)
+    written = write(machines, folder)
+    again = write(machines, folder)
+    assert again.texts == written.texts
+    assert again.changed == []
+    found = declared(folder)
+    drift = [
+        line
+        for group in found.values()
+        for machine, wanted in group.items()
+        for line in drifts(fabric.lab, machine, wanted["drift"])
+    ]
+    assert drift == [], written.texts
+    assert run_back(fabric.lab, found, str(folder / "exchange")) == []
+    return written
+
+
+def test_a_fabric_that_the_roles_would_have_made_is_adopted_whole(
+    half_built: Fabric, tmp_path: Path, declared: Declared
+) -> None:
+    decided = Decisions()
+    written = round_trip(grow(half_built, decided), decided, tmp_path, declared)
+    for name, text in written.texts.items():
+        print(name); print(text)
+    print("\n".join(map(str, written.adoption.problems)))
+    assert written.notes == {"GF-ADO-005"}
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(decided=decisions())
+def test_what_is_adopted_changes_nothing(half_built: Fabric, declared: Declared, decided: Decisions) -> None:
+    with TemporaryDirectory() as folder:
+        round_trip(grow(half_built, decided), decided, Path(folder), declared)
