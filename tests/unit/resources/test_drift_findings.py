@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ansible_collections.guarded.fabric.lab.world.host_conditions import CONDITIONS
 from ansible_collections.guarded.fabric.lab.world.registry_values import RESTART_PENDING
 from ansible_collections.guarded.fabric.plugins.action import drift as action
 from ansible_collections.guarded.fabric.plugins.plugin_utils import (
@@ -396,3 +398,34 @@ def query_of(finding: Finding) -> Query:
 def test_every_kind_has_a_case() -> None:
     attestation = {kind.id for kind in drift_findings.ATTESTATION}
     assert {sample.kind.id for sample in drift_findings.SAMPLES} - attestation == {kind.id for kind in CASES}
+
+
+ATTESTING = {
+    "no-secure-boot": "GF-ATT-101",
+    "debugger": "GF-ATT-103",
+    "no-memory-integrity": "GF-ATT-105",
+    "no-iommu": "GF-ATT-106",
+    "no-vbs": "GF-ATT-107",
+    "page-file-in-the-clear": "GF-ATT-108",
+    "dumps": "GF-ATT-111",
+}
+"""What the lab can do to a host, and the finding that it leads to."""
+
+
+@pytest.mark.parametrize("condition", ATTESTING)
+def test_a_host_that_stops_attesting_says_why_until_it_is_repaired(fabric: Fabric, condition: str) -> None:
+    host = fabric.operator.lab.machine("host02")
+    healthy = {name: deepcopy(getattr(host, name)) for name in ("firmware", "settings", "registry")}
+    CONDITIONS[condition](host)
+    fabric.operator.lab.restart("host02")
+    run = fabric.check()
+    found = {finding.kind.id: finding for finding in run.findings if finding.machine == "host02"}
+    assert {ATTESTING[condition], drift_findings.NOT_ATTESTED.id} <= set(found)
+    assert [host.guarded for host in run.hosts] == [True, False]
+    assert query_of(found[ATTESTING[condition]]).matches(found[ATTESTING[condition]])
+    for name, value in healthy.items():
+        setattr(host, name, value)
+    start_again(fabric)
+    after = fabric.check()
+    assert after.findings == []
+    assert {ATTESTING[condition], drift_findings.NOT_ATTESTED.id} <= {item["id"] for item in after.gone}
