@@ -43,6 +43,7 @@ class Verbs:
             "copy-vm": story.copy_vm,
             "read-disk": story.read_disk,
             "add-rogue": story.add_rogue,
+            "add-reader": story.add_reader,
             "kill": story.kill,
             "break-restart": story.break_restart,
             "revive": story.revive,

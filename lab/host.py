@@ -88,7 +88,7 @@ class Host:
         domain = directory.find(self._reader.world, self._machine.domain or "")
         of_domain = domain is not None and account in domain.accounts.values()
         authority = domain.netbios if of_domain and domain is not None else self.name
-        return User(f"{authority}\\{account.name}", account.administrator)
+        return User(f"{authority}\\{account.name}", account.administrator, account.reads_only)
 
     def _module_result(self, execution: ModuleExecution, user: User) -> ProcessResult:
         if execution.environment:

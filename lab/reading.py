@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from .cmdlets.availability import has_module, wants_elevation
+from .cmdlets.availability import has_module, is_for_readers, wants_elevation
 from .cmdlets.binder import bind
 from .cmdlets.contracts import Contract, UnknownCmdletError, contract
 from .cmdlets.registry import CMDLETS, Bound, CmdletError, Implementation, NotEmulatedError, Session
@@ -38,6 +38,7 @@ class User:
 
     name: str
     administrator: bool = True
+    reads_only: bool = False
 
 
 @dataclass
@@ -110,7 +111,8 @@ class Reader:
         parameters = {str(name): batch.value(value) for name, value in given.items()}
         bound = bind(known.name, parameters, batch.machine.version)
         run = _implementation(known, bound)
-        if wants_elevation(known.module) and not user.administrator:
+        is_denied = user.reads_only and not is_for_readers(known.name)
+        if is_denied or (wants_elevation(known.module) and not user.administrator):
             raise CmdletError(
                 "Access is denied.",
                 f"UnauthorizedAccess,{known.name}",

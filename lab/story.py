@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from .world import (
@@ -217,6 +218,16 @@ class Story:
         self._world.machines[rogue.name] = rogue
         power.start(self._world, rogue, self._clock.now())
         return f"{rogue.name} runs at {rogue.address}, with a TPM by {vendor} ({self._identifier(rogue)})"
+
+    def add_reader(self, name: str, password: str) -> str:
+        """Let everyone's auditor log on to every machine that there is, with an account that only reads."""
+        account = Account(name, password, reads_only=True)
+        for machine in self._world.machines.values():
+            if machine.accounts:  # a domain controller has none of its own
+                machine.accounts[name.lower()] = replace(account)
+        for domain in self._world.domains.values():
+            domain.accounts[name.lower()] = replace(account)
+        return f"{name} may read"
 
     def _identifier(self, machine: Machine) -> str:
         return endorsement.identifier(tpm.endorsement_key(machine.tpm)) if machine.tpm else ""

@@ -64,3 +64,14 @@ def has_module(machine: Machine, module: str) -> bool:
 def wants_elevation(module: str) -> bool:
     """Whether the cmdlets of a module refuse a session without administrator rights."""
     return module in _ELEVATED
+
+
+_KEPT_FROM_READERS: Final = frozenset(
+    {"get-platformidentifier", "get-hgsattestationbaselinepolicy", "get-vmkeyprotector"}
+)
+
+
+def is_for_readers(cmdlet: str) -> bool:
+    """Whether an account that only reads may call a cmdlet: lab only, as each organisation makes such a role itself."""
+    name = cmdlet.lower()
+    return name.startswith("get-") and name not in _KEPT_FROM_READERS

@@ -32,6 +32,7 @@ class Account:
     name: str
     password: str
     administrator: bool = True
+    reads_only: bool = False
 
 
 @dataclass

@@ -9,6 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from .adoption_guardian import kept_as
 from .adoption_model import Adopted, Found, Shown, is_template, print_of
 from .adoption_reading import IDENTIFIER, LOG, POLICY
 from .artifact_kinds import ACTIVE_POLICY, BOOT_LOG, CODE_INTEGRITY_POLICY, KEY_PROTECTOR, TPM_BASELINE
@@ -67,7 +68,7 @@ def _why_not(host: Shown, names: Mapping[str, str] | None) -> str:
         return f"its HGS client is in mode {host.single('hgs_client').get('mode')}"
     if names is not None and host.name not in names:
         return "the Host Guardian Service does not know it"
-    return ""
+    return "" if is_name(kept_as(host.name, names or {})) else "neither of its names can be a file's"
 
 
 def adopt(hosts: Sequence[Shown], names: Mapping[str, str], classes: Mapping[str, Classes]) -> Adopted:
@@ -77,7 +78,7 @@ def adopt(hosts: Sequence[Shown], names: Mapping[str, str], classes: Mapping[str
     variables: dict[str, dict[str, object]] = {}
     kept = {found.name for found in protectors}
     for host in hosts:
-        name = names.get(host.name, host.name)
+        name = kept_as(host.name, names)
         held, files, more = _evidence(host, name, classes)
         artifacts += files
         problems += more
@@ -103,9 +104,7 @@ def _evidence(
         variables["guarded_host_software_class"] = software
     evidence = ((BOOT_LOG, host.artifact(LOG)), (ACTIVE_POLICY, content))
     files = [
-        Found(kind, name, found, host.name)
-        for kind, found in evidence
-        if found is not None and print_of(kind, found) and is_name(name)
+        Found(kind, name, found, host.name) for kind, found in evidence if found is not None and print_of(kind, found)
     ]
     return variables, files, [Problem(SIGNED, host.name)] if signed else []
 

@@ -157,7 +157,8 @@ def adopt(
     classes = {kind.folder: _classes(policy_type, policies, hosts, kept) for policy_type, (kind, _) in _TYPES.items()}
     registered = [str(item["name"]) for item in _first(nodes, "attestation_hosts")]
     identifiers = _identifiers(hosts, names)
-    unnamed = sorted(set(registered) - {found.name for found in identifiers})
+    known = [found.name for found in identifiers if found.trusted]
+    unnamed = sorted(set(registered) - set(known))
     named = _named(policies, classes.values())
     artifacts = [*identifiers, *(found for item in classes.values() for found in item.found), *_vendor_files(nodes)]
     metadata = next((content for node in nodes if (content := node.artifact(METADATA))), None)
@@ -168,9 +169,7 @@ def adopt(
         "attestation_built_in_policies": _switches(item for item in policies if _is_built_in(item)),
         **({"attestation_named_policies": _switches(named)} if named else {}),
         **({"attestation_hosts_without_artifact": unnamed} if unnamed else {}),
-        **_chosen(
-            "attestation_host_names", PLATFORM_IDENTIFIER, [found.name for found in identifiers], artifacts, kept
-        ),
+        **_chosen("attestation_host_names", PLATFORM_IDENTIFIER, known, artifacts, kept),
         **{
             name: value
             for variable, kind in (
@@ -207,11 +206,18 @@ def _chosen(
     return {} if lying == set(names) else {variable: sorted(names)}
 
 
+def kept_as(host: str, names: Mapping[str, str]) -> str:
+    """Return the name of a host's artifacts: that which HGS knows it by, if it can be a file's."""
+    name = names.get(host, host)
+    return name if is_name(name) else host
+
+
 def _identifiers(hosts: Sequence[Shown], names: Mapping[str, str]) -> list[Found]:
+    """Return the identifiers of hosts that HGS knows; those trusted by which they can be registered again."""
     return [
-        Found(PLATFORM_IDENTIFIER, names[host.name], content, host.name, trusted=True)
+        Found(PLATFORM_IDENTIFIER, name, content, host.name, trusted=name == names[host.name])
         for host in hosts
-        if host.name in names and is_name(names[host.name])
+        if host.name in names and is_name(name := kept_as(host.name, names))
         if (content := host.artifact(IDENTIFIER)) is not None and print_of(PLATFORM_IDENTIFIER, content)
     ]
 

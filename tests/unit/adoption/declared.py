@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an adopted folder declares, evaluated by Ansible itself: a process that answers one line of JSON for each folder.
+"""What an adopted folder declares, evaluated by Ansible itself: a process that answers a line of JSON for each folder.
 
 Ansible's loader and the tests import the collection in two ways that do not go together in one process.
 """
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[3]
 
+
 def evaluate(folder: Path) -> dict[str, Any]:
     """Return what each machine is declared to be, by group and name."""
     loader = DataLoader()
@@ -29,9 +30,7 @@ def evaluate(folder: Path) -> dict[str, Any]:
     inventory = InventoryManager(loader, sources=[str(folder / "fabric.yml")])
     manager = VariableManager(loader, inventory)
     return {
-        group: {
-            host.name: _of(loader, manager.get_vars(host=host), question) for host in inventory.get_hosts(group)
-        }
+        group: {host.name: _of(loader, manager.get_vars(host=host), question) for host in inventory.get_hosts(group)}
         for group, question in asked.items()
         if group in inventory.groups
     }
@@ -40,7 +39,11 @@ def evaluate(folder: Path) -> dict[str, Any]:
 def _of(loader: DataLoader, variables: Mapping[str, Any], question: Mapping[str, Any]) -> Any:  # noqa: ANN401
     def read(kind: str) -> dict[str, Any]:
         files = (ROOT / "roles" / role / kind / "main.yml" for role in question["roles"])
-        return {name: value for file in files for name, value in loader.load_from_file(str(file), trusted_as_template=True).items()}
+        return {
+            name: value
+            for file in files
+            for name, value in loader.load_from_file(str(file), trusted_as_template=True).items()
+        }
 
     # As Ansible has them: defaults below the inventory, a role's own variables above it.
     return Templar(loader, variables={**read("defaults"), **variables, **read("vars")}).template(question["wanted"])
@@ -50,7 +53,8 @@ def main() -> None:
     """Answer until the input ends."""
     init_plugin_loader([str(ROOT / ".build")])
     for line in sys.stdin:
-        print(json.dumps(evaluate(Path(json.loads(line))), default=str), flush=True)
+        sys.stdout.write(json.dumps(evaluate(Path(json.loads(line))), default=str) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -24,15 +25,15 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.resources import (
     guardian_metadata,
     key_protectors,
 )
-from ansible_collections.guarded.fabric.tests.unit.engine.lab_driver import Lab
 from ansible_collections.guarded.fabric.tests.unit.resources.rollout import Operator, build_hgs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator
 
     from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import File
     from ansible_collections.guarded.fabric.plugins.plugin_utils.engine import Report
     from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Item, Resource
+    from ansible_collections.guarded.fabric.tests.unit.engine.lab_driver import Lab
     from ansible_collections.guarded.fabric.tests.unit.engine.switches import RunOptions
 
 TOPOLOGY = """
@@ -60,12 +61,13 @@ def once(lab: Lab, machine: str, resource: Resource, config: Sequence[Item], **o
     return lab.run(machine, resource, config, **options)
 
 
-@dataclass(frozen=True)
 class Fabric:
     """A lab, and the exchange directory of those who built it, of which who adopts knows nothing."""
 
-    lab: Lab
-    built_with: Path
+    # No dataclass: Hypothesis shows arguments, and a world is half a megabyte of text.
+    def __init__(self, lab: Lab, built_with: Path) -> None:
+        self.lab = lab
+        self.built_with = built_with
 
     def copy(self) -> Fabric:
         return Fabric(self.lab.copy(), self.built_with)
@@ -167,11 +169,11 @@ def _protect(operator: Operator, decisions: Decisions) -> None:
         Path(operator.path(kinds.KEY_PROTECTOR, name)).unlink(missing_ok=True)
     operator.lab.capture("tenant01", key_protectors.CAPTURE, {"names": names, **wanted}, str(operator.exchange))
     for host in decisions.registered:
-        for name in operator.lab.machine(host).virtual_machines.values():
-            settings = SETTINGS.get(decisions.machines.get(name.name, ""))
+        for machine in operator.lab.machine(host).virtual_machines.values():
+            settings = SETTINGS.get(decisions.machines.get(machine.name, ""))
             if settings is not None:
-                protector = operator.path(kinds.KEY_PROTECTOR, name.name)
-                item = {"name": name.name, "key_protector": protector, "allow_stop": True, **settings}
+                protector = operator.path(kinds.KEY_PROTECTOR, machine.name)
+                item = {"name": machine.name, "key_protector": protector, "allow_stop": True, **settings}
                 operator.do(host, catalogue.RESOURCES["shielded_vms"], item)
 
 
@@ -214,13 +216,13 @@ class Written:
         return [item for item in self.filed if item.status is not Status.UNCHANGED]
 
 
-def write(machines: Sequence[Shown], folder: Path) -> Written:
+def write(machines: Sequence[Shown], folder: Path, *, may_replace: bool = False) -> Written:
     """Adopt into a folder, in the name of somebody who approves what the fabric trusts."""
     exchange = folder / "exchange"
     kept = adoption_files.kept(exchange, kinds.ADOPTED)
     adoption = adopt(machines, str(exchange), kept)
     written = texts(adoption)
-    changes = adoption_files.compare(folder, written, may_replace=False)
+    changes = adoption_files.compare(folder, written, may_replace=may_replace)
     now = "2026-11-24T19:00:00Z"
     filed = adoption_files.file_artifacts(adoption.artifacts, str(exchange), kept, now, check_mode=False)
     adoption_files.approve(adoption.artifacts, str(exchange), Approval("ada", now, "it runs"), check_mode=False)
@@ -251,24 +253,33 @@ def loaded(resource: Resource, config: Item | list[Item]) -> list[Item]:
 def run_back(lab: Lab, declared: Mapping[str, Any], exchange: str) -> list[str]:
     """Do what the roles do with what is declared; return what changed."""
     changed = []
-    for group in declared.values():
-        for machine, wanted in group.items():
-            for name, item in wanted["drift"].items():
-                if item.get("state") == "gathered":
-                    continue
-                resource, config, state = catalogue.RESOURCES[name], item["config"], "merged"
-                if name == "attestation_hosts":
-                    state = wanted["hosts_state"]
-                elif name == "guardians":
-                    config = wanted["merged"]
-                elif name == "code_integrity_policy" and wanted["reference"]:
-                    config = {"scan": wanted["scan"]}
-                if lab.run(machine, resource, loaded(resource, config), state=state).changed:
-                    changed.append(f"{name} of {machine}")
-            for capture, config in _captures(machine, wanted):
-                if lab.capture(machine, capture, config, exchange).changed:
-                    changed.append(f"{capture.name} of {machine}")
+    for machine, wanted in everyone(declared):
+        for name, config, state in _tasks(wanted):
+            resource = catalogue.RESOURCES[name]
+            if lab.run(machine, resource, loaded(resource, config), state=state).changed:
+                changed.append(f"{name} of {machine}")
+        for capture, item in _captures(machine, wanted):
+            if lab.capture(machine, capture, item, exchange).changed:
+                changed.append(f"{capture.name} of {machine}")
     return changed
+
+
+def everyone(declared: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return what each machine is declared to be."""
+    return [(machine, wanted) for group in declared.values() for machine, wanted in group.items()]
+
+
+def _tasks(wanted: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
+    """Go through the resources that the roles set: name, config and state."""
+    for name, item in wanted["drift"].items():
+        if name == "attestation_hosts":
+            yield name, item["config"], wanted["hosts_state"]
+        elif name == "guardians":
+            yield name, wanted["merged"], "merged"
+        elif name == "code_integrity_policy" and wanted["reference"]:
+            yield name, {"scan": wanted["scan"]}, "merged"
+        elif item.get("state") != "gathered":
+            yield name, item["config"], "merged"
 
 
 def _captures(machine: str, wanted: Mapping[str, Any]) -> list[tuple[Capture, Item]]:

@@ -66,6 +66,7 @@ class Lab:
     clock: Clock
     reader: Reader
     log: Log = field(default_factory=Log)
+    user: User = User("Administrator")
 
     def copy(self) -> Lab:
         """Return a lab of its own that is as this one is now."""
@@ -96,7 +97,7 @@ class Lab:
                 assert account is not None
                 # As on the wire: nothing but JSON gets through.
                 arguments = json.loads(json.dumps(need.arguments))
-                result = self.reader.run(machine, User("Administrator"), arguments, check_mode=check_mode)
+                result = self.reader.run(machine, self.user, arguments, check_mode=check_mode)
                 answer: Answer = json.loads(json.dumps(result))
                 return answer
             case Reboot():
