@@ -21,9 +21,23 @@ def shown_machines(
     ]
 
 
+def merged_machines(slices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the machines of several slices: one that two of them had is as the one shows it that saw it."""
+    merged: dict[tuple[str, str], dict[str, Any]] = {}
+    for machine in (machine for one in slices for machine in one["machines"]):
+        key = (machine["part"], machine["name"])
+        if key not in merged or not _saw(merged[key]["result"]):
+            merged[key] = dict(machine)
+    return list(merged.values())
+
+
+def _saw(result: Mapping[str, Any] | None) -> bool:
+    return result is not None and not (result.get("failed") or result.get("unreachable"))
+
+
 class FilterModule:
     """The collection's filters of the drift check."""
 
     def filters(self) -> dict[str, Callable[..., object]]:
         """Return them by name."""
-        return {"shown_machines": shown_machines}
+        return {"shown_machines": shown_machines, "merged_machines": merged_machines}

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from .resource import Item, Option
 
 MAXIMUM_SIZE = 1024 * 1024
+_ARMOUR = (b"-----BEGIN PKCS12-----", b"-----END PKCS12-----")
+"""The label is that of GnuTLS' certtool."""
 
 FILE_UNREADABLE = Kind(
     "GF-FIL-001",
@@ -56,7 +59,19 @@ def _file(path: str, find: Find) -> File:
         raise FabricError(Problem(FILE_UNREADABLE, path, error.strerror or str(error))) from error
     if len(content) > MAXIMUM_SIZE:
         raise FabricError(Problem(FILE_TOO_LARGE, path))
-    return File(content, Path(path).name)
+    return _without_armour(File(content, Path(path).name))
+
+
+def _without_armour(file: File) -> File:
+    """Return a PFX that is written as text as what it is: AWX keeps and hands over nothing but text."""
+    text = file.content.strip()
+    if not (text.startswith(_ARMOUR[0]) and text.endswith(_ARMOUR[1])):
+        return file
+    try:
+        content = base64.b64decode(b"".join(text[len(_ARMOUR[0]) : -len(_ARMOUR[1])].split()), validate=True)
+    except ValueError as error:
+        raise FabricError(Problem(FILE_UNREADABLE, file.name, f"no base64: {error}")) from error
+    return File(content, f"{file.name}.pfx")
 
 
 def with_files(options: Sequence[Option], config: Sequence[Item], find: Find, *, ahead: bool) -> list[Item]:

@@ -112,6 +112,11 @@ class Disclosure:
 
 def disclosure(options: Sequence[Option], config: Iterable[Item]) -> Disclosure:
     """Return what keeps the secrets of `config`, which `options` describe, out of what is shown."""
-    found = {secret for secret in _secrets(options, config) if len(secret) >= SHORTEST}
+    return disclosure_of(_secrets(options, config))
+
+
+def disclosure_of(secrets: Iterable[str]) -> Disclosure:
+    """Return what keeps secrets out of what is shown."""
+    found = {secret for secret in secrets if len(secret) >= SHORTEST}
     # The longest first: one secret may be a part of another.
     return Disclosure(tuple(sorted({form for secret in found for form in _forms(secret)}, key=len, reverse=True)))

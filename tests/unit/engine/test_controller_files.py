@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING
 
 import pytest
@@ -74,3 +75,11 @@ def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
     with (tmp_path / "big").open("wb") as file:
         file.truncate(controller_files.MAXIMUM_SIZE + 1)
     assert refused({"file": str(tmp_path / "big")}) is controller_files.FILE_TOO_LARGE
+
+
+def test_a_pfx_that_is_written_as_text_is_taken_as_what_it_is(tmp_path: Path) -> None:
+    text = base64.encodebytes(bytes(range(256))).decode()
+    (tmp_path / "key").write_text(f"-----BEGIN PKCS12-----\n{text}\n-----END PKCS12-----\n\n", encoding="utf-8")
+    assert loaded({"name": "x", "file": str(tmp_path / "key")})["file"] == File(bytes(range(256)), "key.pfx")
+    (tmp_path / "key").write_text("-----BEGIN PKCS12-----\nno!\n-----END PKCS12-----", encoding="utf-8")
+    assert refused({"name": "x", "file": str(tmp_path / "key")}) == controller_files.FILE_UNREADABLE
