@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Makes a clone ready to run: virtual environments from PyPI, the tree under the name Ansible imports it by,
-# and ansible.windows. Nothing outside of .venv and .build is written. Quick when nothing changed; run it as often as you like.
+# and the collections it uses. Nothing outside of .venv and .build is written. Quick when nothing changed; run it as
+# often as you like.
 # PYTHON=/path/to/python3.11 chooses the interpreter; PYTHON_NEXT that of the second environment (PYTHON_NEXT=none: no second one).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -54,7 +55,7 @@ if command -v flock >/dev/null; then exec 9>.build/setup.lock; flock 9; fi
 
 environment .venv "$python" requirements-dev.txt
 ln -sfn ../../.. .build/ansible_collections/guarded/fabric
-.venv/bin/python scripts/unpack_collection.py ansible.windows .build/ansible_collections
+.venv/bin/python scripts/unpack_collection.py .build/ansible_collections ansible.windows awx.awx
 
 if [ "${PYTHON_NEXT:-}" != none ]; then
   next=$(first_python 12 14 ${PYTHON_NEXT:+"$PYTHON_NEXT"} python3.14 python3.13 python3.12 \

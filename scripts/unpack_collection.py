@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Take one collection out of PyPI's `ansible` package.
+"""Take collections out of PyPI's `ansible` package.
 
-`unpack_collection.py ansible.windows .build/ansible_collections` puts the collection there, at the version that the
+`unpack_collection.py .build/ansible_collections ansible.windows awx.awx` puts them there, at the versions that the
 pinned `ansible` release carries.
 
 Why not `ansible-galaxy collection install`: a clone must set itself up where only PyPI is reachable.
-Why not `pip install ansible`: it unpacks a hundred collections, half a gigabyte, for the two megabytes needed.
+Why not `pip install ansible`: it unpacks a hundred collections, half a gigabyte, for the three megabytes needed.
 """
 
 from __future__ import annotations
@@ -50,23 +50,32 @@ def version(target: Path) -> str:
     return str(manifest["collection_info"]["version"])
 
 
-def main(name: str, collections: Path) -> None:
-    """Bring collection `name` ("namespace.name") into `collections` unless it is there from the pinned release."""
-    inside = Path(*name.split("."))
-    target = collections / inside
-    if installed_from(target) == ANSIBLE_RELEASE:
+def main(collections: Path, names: list[str]) -> None:
+    """Bring collections ("namespace.name") into `collections` but those that are there from the pinned release."""
+    missing = [name for name in names if installed_from(collections / place(name)) != ANSIBLE_RELEASE]
+    if not missing:
         return
-    shutil.rmtree(target, ignore_errors=True)
     # Beside its final place: a rename then makes it appear whole or not at all.
     with tempfile.TemporaryDirectory(dir=collections.parent) as scratch:
         wheel = download(ANSIBLE_RELEASE, Path(scratch))
-        unpack(wheel, f"ansible_collections/{inside.as_posix()}/", Path(scratch))
-        unpacked = Path(scratch) / "ansible_collections" / inside
-        (unpacked / ".unpacked-from").write_text(f"{ANSIBLE_RELEASE}\n", encoding="utf-8")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unpacked.rename(target)
-    print(f"setup: {name} {version(target)} from PyPI's ansible {ANSIBLE_RELEASE}")
+        for name in missing:
+            unpack(wheel, f"ansible_collections/{place(name).as_posix()}/", Path(scratch))
+            bring(Path(scratch) / "ansible_collections" / place(name), collections / place(name))
+            print(f"setup: {name} {version(collections / place(name))} from PyPI's ansible {ANSIBLE_RELEASE}")
+
+
+def place(name: str) -> Path:
+    """Return where a collection lies below a directory of collections."""
+    return Path(*name.split("."))
+
+
+def bring(unpacked: Path, target: Path) -> None:
+    """Move what was unpacked to its place."""
+    (unpacked / ".unpacked-from").write_text(f"{ANSIBLE_RELEASE}\n", encoding="utf-8")
+    shutil.rmtree(target, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unpacked.rename(target)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(Path(sys.argv[1]), sys.argv[2:])
