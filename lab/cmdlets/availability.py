@@ -74,4 +74,4 @@ _KEPT_FROM_READERS: Final = frozenset(
 def is_for_readers(cmdlet: str) -> bool:
     """Whether an account that only reads may call a cmdlet: lab only, as each organisation makes such a role itself."""
     name = cmdlet.lower()
-    return name.startswith("get-") and name not in _KEPT_FROM_READERS
+    return name.startswith(("get-", "test-path")) and name not in _KEPT_FROM_READERS

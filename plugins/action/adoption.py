@@ -16,7 +16,7 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.artifact_kinds impo
 from ansible_collections.guarded.fabric.plugins.plugin_utils.capture import Status
 from ansible_collections.guarded.fabric.plugins.plugin_utils.capture_action import describe, utc_now
 from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import Approval
-from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
+from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource_action import (
     FabricAction,
     Spec,
@@ -24,12 +24,6 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.resource_action imp
     failure_result,
 )
 
-HALF_AN_APPROVAL = Kind(
-    "GF-ADO-013",
-    Owner.CONTROLLER,
-    "says who approves and not why, or why and not who",
-    "set both approved_by and approval_reason, or none of them",
-)
 SPEC: Spec = {
     "folder": {"type": "path", "required": True},
     "exchange": {"type": "path", "required": True},
@@ -67,7 +61,7 @@ class ActionModule(FabricAction):
     def _adopted(self, parameters: dict[str, Any]) -> dict[str, Any]:
         by, reason = parameters["approved_by"], parameters["approval_reason"]
         if bool(by) != bool(reason):
-            raise FabricError(Problem(HALF_AN_APPROVAL, "adopting"))
+            raise FabricError(Problem(adoption_files.HALF_AN_APPROVAL, "adopting"))
         folder, exchange = Path(parameters["folder"]), parameters["exchange"]
         check_mode, now = bool(self._task.check_mode), utc_now()
         shown = [Shown(**item) for item in parameters["machines"]]

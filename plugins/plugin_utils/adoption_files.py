@@ -42,6 +42,12 @@ UNAPPROVED = Kind(
     "compare it with what you expect, then approve it with the module guarded.fabric.artifact_approval, or adopt again "
     "with adopt_approved_by and adopt_approval_reason",
 )
+HALF_AN_APPROVAL = Kind(
+    "GF-ADO-013",
+    Owner.CONTROLLER,
+    "says who approves and not why, or why and not who",
+    "set both approved_by and approval_reason, or none of them",
+)
 _LARGEST_FILE = 16 * 1024 * 1024
 
 

@@ -47,3 +47,31 @@ def test_what_is_adopted_changes_nothing_and_has_not_drifted(fabric: Setup, tmp_
     assert contents(folder) == written
     limits = {"drift_clock_seconds": 10**9, "drift_fail_at": [{"severity": "info"}]}
     adopted.succeed("drift", "--extra-vars", json.dumps({"drift_folder": str(tmp_path / "drift"), **limits}))
+
+
+def test_an_account_that_only_reads_adopts_and_checks_what_it_sees_and_says_what_it_does_not(
+    fabric: Setup, tmp_path: Path
+) -> None:
+    fabric.lab.tell("add-reader", name="auditor", password="Only-Reads-1")
+    folder, changes = tmp_path / "adopted", fabric.lab.changes()
+    auditor = {"ansible_user": "auditor", "ansible_password": "Only-Reads-1"}
+    looking = Ansible(tmp_path / "looking", [fabric.lab.inventory])
+    done = looking.succeed("adopt", "--extra-vars", json.dumps({"adopt_folder": str(folder), **APPROVED, **auditor}))
+    (adoption,) = done.of("guarded.fabric.adoption")
+    assert {note["thing"] for note in adoption.result["notes"] if note["id"] == "GF-ADO-001"} == {
+        "platform identifier of host01",
+        "boot log of host01",
+        "shielded_vms of host01",
+        "guardian metadata of hgs01",
+    }
+    assert adoption.result["not_adopted"] == []
+
+    checked = fabric.ansible.run(
+        "drift", "--extra-vars", json.dumps({**auditor, "drift_folder": str(tmp_path / "drift")})
+    )
+    found = json.loads((tmp_path / "drift" / "latest" / "findings.json").read_text(encoding="utf-8"))["findings"]
+    assert [(item["id"], item["machine"], item["resource"]) for item in found] == [
+        ("GF-DRF-008", "host01", "shielded_vms")
+    ]
+    assert "GF-DRF-008" in checked.output
+    assert fabric.lab.changes() == changes

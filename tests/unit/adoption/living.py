@@ -274,8 +274,6 @@ def _tasks(wanted: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
     for name, item in wanted["drift"].items():
         if name == "attestation_hosts":
             yield name, item["config"], wanted["hosts_state"]
-        elif name == "guardians":
-            yield name, wanted["merged"], "merged"
         elif name == "code_integrity_policy" and wanted["reference"]:
             yield name, {"scan": wanted["scan"]}, "merged"
         elif item.get("state") != "gathered":

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.guarded.fabric.plugins.filter.items import items_with_file, named_items
+from ansible_collections.guarded.fabric.plugins.filter.items import items_with_file, items_with_settings, named_items
 
 
 def test_names_become_items() -> None:
@@ -15,6 +15,14 @@ def test_each_item_gets_its_own_file() -> None:
 def test_a_name_can_stand_in_another_option() -> None:
     assert items_with_file(["a"], "baseline", "exchange", ".tcglog", "class") == [
         {"class": "a", "baseline": "exchange/a.tcglog"}
+    ]
+
+
+def test_settings_are_those_of_the_name_as_windows_compares_it() -> None:
+    items = [{"name": "Payroll", "power": "running"}, {"name": "ledger", "power": "running"}]
+    assert items_with_settings(items, {"payroll": {"power": "off"}}) == [
+        {"name": "Payroll", "power": "off"},
+        {"name": "ledger", "power": "running"},
     ]
 
 

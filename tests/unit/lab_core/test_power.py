@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ansible_collections.guarded.fabric.lab.story import Story, StoryError
-from ansible_collections.guarded.fabric.lab.world import firmware_changes, power, restarts
+from ansible_collections.guarded.fabric.lab.world import directory, firmware_changes, power, restarts
 from ansible_collections.guarded.fabric.plugins.module_utils import tcg_log, tpm_baseline
 
 if TYPE_CHECKING:
@@ -132,6 +132,15 @@ def test_a_rogue_is_like_the_others_but_for_its_tpm(lab: Playground) -> None:
     assert len(set(addresses)) == len(addresses)
     with pytest.raises(StoryError):
         story.add_rogue("mallory")
+
+
+def test_a_reader_may_log_on_everywhere(lab: Playground) -> None:
+    lab.make_first_node()
+    Story(lab.world, lab.clock).add_reader("Auditor", "Only-Reads-1")
+    for name in ("hgs01", "hosta01"):
+        found = directory.account(lab.world, lab.machine(name), "auditor")
+        assert found is not None
+        assert found.reads_only
 
 
 def test_status_tells_what_is_there(lab: Playground) -> None:

@@ -154,6 +154,17 @@ def test_without_administrator_rights_most_is_refused(lab: Playground) -> None:
     assert "failed" not in lab.batch("dns01", DATE, user=User("LAB\\guest", administrator=False))
 
 
+def test_an_account_that_only_reads_reads_most_and_changes_nothing(lab: Playground) -> None:
+    auditor = User("LAB\\auditor", reads_only=True)
+    assert "failed" not in lab.batch("dns01", {"cmdlet": "Get-DnsServerZone"}, user=auditor)
+    for cmdlet, parameters in (
+        ("Remove-DnsServerZone", {"Name": "a.lab", "Force": True}),
+        ("Get-PlatformIdentifier", {"Name": "dns01"}),
+    ):
+        result = lab.batch("dns01", {"cmdlet": cmdlet, "parameters": parameters}, user=auditor)
+        assert result["results"][0]["error"]["category"] == "PermissionDenied"
+
+
 def test_a_secret_does_not_come_back(lab: Playground) -> None:
     result = lab.batch(
         "hosta01",
