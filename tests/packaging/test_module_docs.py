@@ -94,7 +94,7 @@ def test_examples_are_tasks_that_the_action_takes(name: str, monkeypatch: pytest
     monkeypatch.setattr(FabricAction, "fabric_validate", ask)
     monkeypatch.setattr(ActionBase, "run", lambda *_arguments: {})
     plugin = action(name)
-    instance = plugin.__new__(plugin)
+    instance: Any = plugin.__new__(plugin)
     instance._task = SimpleNamespace(check_mode=False)
     with pytest.raises(AskedError) as asked:
         instance.run(None, {})

@@ -22,7 +22,7 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import App
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resources import attestation_evidence as resource
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resources import code_integrity_policy
-from ansible_collections.guarded.fabric.tests.unit.module_utils.test_si_policy_binary import signed
+from ansible_collections.guarded.fabric.tests.unit.module_utils.signed_content import signed
 
 if TYPE_CHECKING:
     from ansible_collections.guarded.fabric.plugins.plugin_utils.capture import CaptureReport

@@ -97,7 +97,7 @@ def test_what_is_wrong_with_the_settings_is_said_before_anything_is_written(tmp_
         ("GF-WAT-009", {"started": "yesterday"}),
     )
     for problem, more in wrong:
-        told = report(tmp_path / "runs", FINE, **more)
+        told = run(drift_report, {"folder": str(tmp_path / "runs"), "machines": [], **more})
         assert [item["id"] for item in told["problems"]] == [problem]
     assert not (tmp_path / "runs").exists()
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import File
+    from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import ArtifactKind
     from ansible_collections.guarded.fabric.plugins.plugin_utils.engine import Answer, Work
     from ansible_collections.guarded.fabric.tests.unit.engine.lab_driver import Lab
     from ansible_collections.guarded.fabric.tests.unit.resources.rollout import Stages
@@ -49,7 +50,7 @@ class Case:
     made: tuple[str, ...] = ()
 
 
-def _named(kind: kinds.ArtifactKind, option: str, *names: str) -> Callable[[Operator], list[Item]]:
+def _named(kind: ArtifactKind, option: str, *names: str) -> Callable[[Operator], list[Item]]:
     return lambda operator: [{"name": name, option: operator.path(kind, name)} for name in names]
 
 
