@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import File
-    from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import ArtifactKind
     from ansible_collections.guarded.fabric.plugins.plugin_utils.engine import Answer, Work
+    from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import ArtifactKind
     from ansible_collections.guarded.fabric.tests.unit.engine.lab_driver import Lab
     from ansible_collections.guarded.fabric.tests.unit.resources.rollout import Stages
 
