@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from .adoption_guardian import kept_as
 from .adoption_model import Adopted, Found, Shown, is_template, print_of
@@ -42,6 +42,7 @@ REFERENCE = "guarded_fabric_is_reference"
 """Of a host's variables: whether its policy was made on it, so that it stands for its classes. It is not written."""
 
 FEATURES = ("Hyper-V", "HostGuardian")
+_SERVICE = re.compile(r"(https?)://([A-Za-z0-9.-]+)/Attestation")
 _PROTECTED = ("shielded", "tpm", "encrypt_state")
 
 
@@ -118,12 +119,11 @@ def _service(host: Shown) -> dict[str, object]:
     """Return how the host reaches the service: by its name where both URLs follow from it."""
     client = host.single("hgs_client")
     attestation, protection = str(client["attestation_url"]), str(client["key_protection_url"])
-    found = urlsplit(attestation)
-    base = f"{found.scheme}://{found.netloc}"
-    if (attestation, protection) != (f"{base}/Attestation", f"{base}/KeyProtection"):
+    found = _SERVICE.fullmatch(attestation)
+    if found is None or protection != f"{found[1]}://{found[2]}/KeyProtection":
         return {"guarded_host_attestation_url": attestation, "guarded_host_key_protection_url": protection}
-    scheme: dict[str, object] = {} if found.scheme == "http" else {"guarded_host_hgs_scheme": found.scheme}
-    return {"guarded_host_hgs_service": found.netloc, **scheme}
+    scheme = {} if found[1] == "http" else {"guarded_host_hgs_scheme": found[1]}
+    return {"guarded_host_hgs_service": found[2], **scheme}
 
 
 def protected(host: Shown) -> list[Mapping[str, Any]]:

@@ -38,7 +38,8 @@ class Shown:
         """Why nothing is known of it; empty where something is."""
         if self.result is None:
             return "no task ran for it"
-        return "" if "resources" in self.result else str(self.result.get("msg") or "it gave no reason")
+        is_shown = isinstance(self.result.get("resources"), Mapping)
+        return "" if is_shown else str(self.result.get("msg") or "it gave no reason")
 
     def state(self, resource: str) -> Sequence[Mapping[str, Any]] | None:
         """Return the items that it showed of a resource; None where that is not known."""
@@ -81,8 +82,8 @@ class Shown:
         return [base64.b64decode(text) for text in self._part("vendors").get(store, ())]
 
     def _part(self, name: str) -> Mapping[str, Any]:
-        part: Mapping[str, Any] = (self.result or {}).get(name) or {}
-        return part
+        part = (self.result or {}).get(name)
+        return part if isinstance(part, Mapping) else {}
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,7 @@ class Decisions:
     masters: Sequence[str] = ("hgs01", "hgs02")
     guardian: str = "hgs"
     second_owner: bool = False
+    without_feature: bool = False
     machines: Mapping[str, str] = field(default_factory=lambda: {"vm01": "shielded", "vm02": "shielded"})
 
 
@@ -125,6 +126,9 @@ def grow(half_built: Fabric, decisions: Decisions) -> Fabric:
     for host in decisions.registered:
         fabric.operator.do(host, catalogue.RESOURCES["hgs_client"], {**URLS, "attested": True})
     _protect(fabric.operator, decisions)
+    if decisions.without_feature:
+        for host in set(HOSTS) - set(decisions.registered):
+            fabric.lab.machine(host).features.discard("HostGuardian")
     return fabric
 
 

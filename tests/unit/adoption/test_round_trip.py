@@ -37,6 +37,7 @@ def decisions(draw: st.DrawFn) -> Decisions:
         masters=draw(st.sampled_from([("hgs01", "hgs02"), ("hgs02",), ("hgs02", "hgs01")])),
         guardian=draw(st.sampled_from(["hgs", "Contoso", "our own fabric"])),
         second_owner=draw(st.booleans()),
+        without_feature=draw(st.booleans()),
         machines={name: draw(machines) for name in ("vm01", "vm02", "vm03")},
     )
 
