@@ -23,6 +23,7 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils.resources import (
     dns_conditional_forwarders,
     guardians,
     hgs_client,
+    maintenance_mode,
     shielded_vms,
     trusted_tpm_certificates,
     windows_features,
@@ -124,6 +125,13 @@ def _client(_operator: Operator, item: Item) -> Item:
     }
 
 
+def _node(operator: Operator, item: Item) -> Item:
+    for name in ("host01", "host02"):
+        operator.lab.machine(name).failover_cluster = "hv"
+        operator.lab.machine(name).features |= {"RSAT-Clustering-PowerShell"}
+    return item
+
+
 CASES = {
     case.resource.name: case
     for case in (
@@ -132,6 +140,13 @@ CASES = {
             "nothing",
             "host01",
             items("name", name=st.sampled_from(["Hyper-V", "HostGuardian", "hostguardian", "BitLocker", "Nothing"])),
+        ),
+        Case(
+            maintenance_mode.RESOURCE,
+            "shield",
+            "host01",
+            single(enabled=st.booleans(), failback=st.sampled_from([None, "Immediate", "NoFailback"])),
+            _node,
         ),
         Case(
             dns_client.RESOURCE,
