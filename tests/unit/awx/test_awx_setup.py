@@ -74,6 +74,7 @@ def test_four_beats_and_four_to_take_it_away(awx: Awx) -> None:
     assert awx.store.changes == count
 
     nobody_sees_anothers(awx)
+    who_is_told_is_told_of_what_was_asked(awx)
     each_crossing_waits_for_its_own_domain(awx)
 
     predicted = absent(wanted, call, check=True)
@@ -105,6 +106,17 @@ def nobody_sees_anothers(awx: Awx) -> None:
         assert {f"Guarded fabric {name}: {offer.playbook}" for offer in offered_to(name)} - own <= {
             f"Guarded fabric {name}: drift_merge"
         }
+
+
+def who_is_told_is_told_of_what_was_asked(awx: Awx) -> None:
+    names = {number: one["name"] for number, one in awx.store.objects["notification_templates"].items()}
+    told = {
+        (name.removeprefix("notification_templates_"), names[number].split(": ")[1])
+        for (_kind, _thing, name), numbers in awx.store.lists.items()
+        for number in numbers
+        if number in names
+    }
+    assert told == {("error", "chat"), ("approvals", "chat"), ("success", "log")}
 
 
 def each_crossing_waits_for_its_own_domain(awx: Awx) -> None:
