@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.guarded.fabric.plugins.filter.drift import merged_machines
 
-SAW = {"inspections": {}}
+SAW: dict[str, object] = {"inspections": {}}
 BLIND = [None, {"failed": True, "msg": "no"}, {"unreachable": True, "failed": False}]
 
 
