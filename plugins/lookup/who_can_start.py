@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DOCUMENTATION = r"""
 name: who_can_start
 author: guarded.fabric contributors
-version_added: 0.1.0
+version_added: 0.2.0
 short_description: Who can start which virtual machine
 description:
   - Lists for each virtual machine its owner, the guardians whose fabrics can start it, and the hosts of this fabric
