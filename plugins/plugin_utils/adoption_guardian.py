@@ -241,7 +241,7 @@ def _classes(policy_type: str, policies: Sequence[Mapping[str, Any]], hosts: Seq
     candidates = [
         (named.class_name, print_, str(item["name"]))
         for item in policies
-        if item.get("type") == policy_type and (named := parse(str(item["name"]))) is not None
+        if item.get("type") == policy_type and item["enabled"] and (named := parse(str(item["name"]))) is not None
         for print_ in {*sources, lying.get(named.class_name, "")}
         if print_.startswith(named.digits) and is_name(named.class_name)
     ]

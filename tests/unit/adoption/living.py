@@ -91,6 +91,7 @@ class Decisions:
     policies_by_class: bool = True
     switched_off: Sequence[str] = ()
     left_over: bool | None = None
+    left_over_by_class: bool = False
     zones: Sequence[str] = ()
     masters: Sequence[str] = ("hgs01", "hgs02")
     guardian: str = "hgs"
@@ -149,7 +150,8 @@ def _register(operator: Operator, decisions: Decisions) -> None:
     ]
     if decisions.left_over is not None:
         path = operator.path(kinds.TPM_BASELINE, "x01")
-        policies.append({"name": "of somebody {{ 1 }}", "baseline": path, "enabled": decisions.left_over})
+        named = {"class": "left-over"} if decisions.left_over_by_class else {"name": "of somebody {{ 1 }}"}
+        policies.append({**named, "baseline": path, "enabled": decisions.left_over})
     policies += [{"name": name, "enabled": False} for name in decisions.switched_off]
     operator.do("hgs01", catalogue.RESOURCES["attestation_policies"], *policies)
 

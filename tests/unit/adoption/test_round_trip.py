@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -33,6 +34,7 @@ def decisions(draw: st.DrawFn) -> Decisions:
         policies_by_class=draw(st.booleans()),
         switched_off=draw(st.lists(st.sampled_from(["Hgs_NoHibernation", "Hgs_IommuEnabled"]), unique=True)),
         left_over=draw(st.none() | st.booleans()),
+        left_over_by_class=draw(st.booleans()),
         zones=draw(st.lists(st.sampled_from(["partner.example", "other.lab"]), unique=True)),
         masters=draw(st.sampled_from([("hgs01", "hgs02"), ("hgs02",), ("hgs02", "hgs01")])),
         guardian=draw(st.sampled_from(["hgs", "Contoso", "our own fabric"])),
@@ -82,3 +84,23 @@ def test_a_fabric_that_the_roles_would_have_made_is_adopted_whole(
 def test_what_is_adopted_changes_nothing(half_built: Fabric, declared: Declared, decided: Decisions) -> None:
     with TemporaryDirectory() as folder:
         round_trip(grow(half_built, decided), decided, Path(folder), declared)
+
+
+def test_a_host_that_hgs_knows_by_a_name_that_no_file_has_is_kept(
+    half_built: Fabric, tmp_path: Path, declared: Declared
+) -> None:
+    decided = Decisions(registered={"host01": "in rack 7, host01", "host02": "host02"})
+    written = round_trip(grow(half_built, decided), decided, tmp_path, declared)
+    hgs = written.adoption.groups["hgs"]
+    assert hgs["attestation_host_names"] == ["host02"]
+    assert hgs["attestation_hosts_without_artifact"] == ["in rack 7, host01"]
+
+
+def test_a_policy_that_is_switched_off_stays_so_whatever_its_name_says(
+    half_built: Fabric, tmp_path: Path, declared: Declared
+) -> None:
+    decided = Decisions(left_over=False, left_over_by_class=True)
+    written = round_trip(grow(half_built, decided), decided, tmp_path, declared)
+    variables = yaml.safe_load(written.texts["group_vars/hgs/adopted.yml"])
+    (policy,) = variables["attestation_named_policies"]
+    assert (policy["name"].split()[0], policy["enabled"]) == ("left-over", False)
