@@ -75,7 +75,7 @@ def test_a_fabric_that_the_roles_would_have_made_is_adopted_whole(
 
 
 @settings(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.too_slow],
