@@ -39,6 +39,8 @@ def resources(exchange: Path) -> dict[str, Task]:
                 "attested": True,
             }
         },
+        # Who may start each machine is read, too; there is no telling what they would be without a tenant.
+        "shielded_vms": {"config": "{{ shielded_vm_names | guarded.fabric.named_items }}", "state": "gathered"},
     }
 
 

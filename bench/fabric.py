@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab that is measured: one HGS node, one DNS server, many hosts of one hardware class."""
+"""The lab that is measured: one HGS node, one DNS server, many hosts of one hardware class with virtual machines."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / ".build"
 HARDWARE_CLASS = "Contoso R740"
 SOFTWARE_CLASS = "Contoso-R740-software"
+MACHINES_PER_HOST = 5
+"""Virtual machines; they are looked at and never started."""
 _PORT = 15986
 _START_SECONDS = 900.0
 _STOP_SECONDS = 60.0
@@ -42,6 +44,8 @@ machines:
   - {{kind: dns, name: "dns{{:02}}", edition: Standard}}
   - {{kind: host, name: "host{{:04}}", hardware: {HARDWARE_CLASS}, count: {hosts}}}
   - {{kind: tenant, name: "tenant{{:02}}"}}
+virtual_machines:
+  - {{name: "vm{{:05}}", count: {hosts * MACHINES_PER_HOST}}}
 """
 
 

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from ansible_collections.guarded.fabric.plugins.plugin_utils.report import folder
 
 from .example_run import example
-
-MACHINES_PER_HOST = 5
-"""Virtual machines that a host of the example runs."""
+from .fabric import MACHINES_PER_HOST
 
 
 @dataclass(frozen=True)
