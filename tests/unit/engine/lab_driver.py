@@ -66,7 +66,7 @@ class Lab:
     clock: Clock
     reader: Reader
     log: Log = field(default_factory=Log)
-    user: User = User("Administrator")
+    user: User = field(default_factory=lambda: User("Administrator"))
 
     def copy(self) -> Lab:
         """Return a lab of its own that is as this one is now."""
