@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -66,7 +67,9 @@ class FabricAction(ActionBase):
 
     def fabric_take(self, spec: Spec, arguments: Mapping[str, object], where: str = "") -> dict[str, Any]:
         """Return options as the spec has them; `where` begins the message of AnsibleActionFail for what it has not."""
-        result = ArgumentSpecValidator(spec).validate({name: plain(value) for name, value in arguments.items()})
+        # A copy: the validator fills defaults of suboptions into a default that it finds in the spec.
+        validator = ArgumentSpecValidator(deepcopy(spec))
+        result = validator.validate({name: plain(value) for name, value in arguments.items()})
         if result.error_messages:
             raise AnsibleActionFail(where + "; ".join(result.error_messages))
         parameters: dict[str, Any] = result.validated_parameters

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
@@ -213,3 +214,12 @@ def test_what_the_table_does_not_know_is_refused_before_the_host_is_asked(
     with pytest.raises(AnsibleActionFail):
         run(host, monkeypatch, **arguments)  # type: ignore[arg-type]
     assert host.executions == []
+
+
+def test_a_spec_stays_as_it_is_however_often_it_is_used() -> None:
+    inner = {"colour": {"type": "str", "default": "red"}}
+    spec: dict[str, Any] = {"paint": {"type": "dict", "default": {}, "apply_defaults": True, "options": inner}}
+    before = deepcopy(spec)
+    taken = Action.__new__(Action).fabric_take(spec, {})
+    assert taken == {"paint": {"colour": "red"}}
+    assert spec == before
