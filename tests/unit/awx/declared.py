@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -71,6 +72,6 @@ def options(*domains: str) -> dict[str, Any]:
 
 def declared(said: dict[str, Any]) -> Setup:
     """Return options as the module takes them."""
-    result = ArgumentSpecValidator(SPEC).validate(said)
+    result = ArgumentSpecValidator(deepcopy(SPEC)).validate(said)
     assert not result.error_messages, result.error_messages
     return setup(result.validated_parameters)
