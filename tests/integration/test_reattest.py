@@ -83,7 +83,7 @@ def stopped(run: Run, kind: str, owner: str) -> list[dict[str, str]]:
 
 
 def asked(run: Run) -> set[str]:
-    return {result.host for result in run.results}
+    return {result.host for result in run.results} - {"localhost"}
 
 
 def candidates(fabric: Fabric) -> list[str]:
