@@ -192,6 +192,13 @@ def forward_as_declared(fabric: Fabric) -> None:
     fabric.do("dns01", "dns_conditional_forwarders", _forwarder(masters))
 
 
+def elsewhere(fabric: Fabric) -> Path:
+    """Return a folder beside the exchange directory, which other tests share."""
+    folder = fabric.operator.exchange.with_name("elsewhere")
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def vendor(fabric: Fabric, begins: timedelta, ends: timedelta) -> str:
     """Write a certificate of a TPM vendor to a file."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -202,7 +209,7 @@ def vendor(fabric: Fabric, begins: timedelta, ends: timedelta) -> str:
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    path = fabric.operator.exchange / "another-vendor.cer"
+    path = elsewhere(fabric) / "another-vendor.cer"
     path.write_bytes(made.public_bytes(Encoding.DER))
     return str(path)
 
@@ -231,8 +238,9 @@ def _load(fabric: Fabric, *config: Item) -> list[Item]:
 def admit_others(fabric: Fabric) -> None:
     operator = fabric.operator
     made = {"names": ["other"], "owner": "Owner", "guardians": []}
-    operator.lab.capture("tenant01", key_protectors.CAPTURE, made, str(operator.exchange))
-    protector = Path(operator.path(artifact_kinds.KEY_PROTECTOR, "other"))
+    folder = elsewhere(fabric)
+    operator.lab.capture("tenant01", key_protectors.CAPTURE, made, str(folder))
+    protector = folder / artifact_kinds.KEY_PROTECTOR.folder / "other.kp"
     vm01(fabric).key_protector = protector.read_bytes()
 
 
