@@ -65,7 +65,7 @@ class ActionModule(FabricAction):
         folder, exchange = Path(parameters["folder"]), parameters["exchange"]
         check_mode, now = bool(self._task.check_mode), utc_now()
         shown = [Shown(**item) for item in parameters["machines"]]
-        there = adoption_files.kept(Path(exchange), ADOPTED)
+        there = adoption_files.kept(exchange, ADOPTED)
         adoption = adopt(shown, exchange, there)
         written = texts(adoption)
         changes = adoption_files.compare(folder, written, may_replace=parameters["replace"])

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleLookupError
@@ -12,13 +11,11 @@ from ansible.plugins.lookup import LookupBase
 from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
 from ansible_collections.guarded.fabric.plugins.plugin_utils import requirements, start_rights
 from ansible_collections.guarded.fabric.plugins.plugin_utils.artifact_kinds import GUARDIAN_METADATA, KEY_PROTECTOR
-from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import CANDIDATE, Artifact, load
+from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import in_use
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from ansible_collections.guarded.fabric.plugins.plugin_utils.exchange import ArtifactKind
 
 DOCUMENTATION = r"""
 name: who_can_start
@@ -89,16 +86,8 @@ _list:
 """
 
 
-def _artifacts(exchange: str, kind: ArtifactKind) -> Iterator[tuple[str, Artifact]]:
-    """Go through the artifacts of a folder that are in use, by name. Raises FabricError."""
-    for path in sorted((Path(exchange) / kind.folder).glob(f"*{kind.suffix}")):
-        name = path.name.removesuffix(kind.suffix)
-        if not name.endswith(CANDIDATE):
-            yield name, load(path, kind)
-
-
 def _guardians(exchange: str) -> Iterator[start_rights.Guardian]:
-    for name, artifact in _artifacts(exchange, GUARDIAN_METADATA):
+    for name, artifact in in_use(exchange, GUARDIAN_METADATA):
         approval = artifact.sidecar.approval if artifact.sidecar else None
         yield from start_rights.read_metadata(name, artifact.content or b"", approval.by if approval else "")
 
@@ -117,7 +106,7 @@ def rights(exchange: str, options: Mapping[str, Any]) -> list[dict[str, object]]
     thumbprints = frozenset(guardian.thumbprint for guardian in metadata if guardian.name == fabric)
     filed = {
         name: start_rights.read_protection(artifact.content or b"")
-        for name, artifact in _artifacts(exchange, KEY_PROTECTOR)
+        for name, artifact in in_use(exchange, KEY_PROTECTOR)
     }
     return start_rights.rows(
         start_rights.placed(options["machines"]),

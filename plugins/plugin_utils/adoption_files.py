@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from . import plain_files
 from .approval import judge
 from .capture import Captured, CaptureRequest, Filed, file_captured
-from .exchange import CANDIDATE, Approval, ArtifactKind, artifact_path, load
+from .exchange import Approval, ArtifactKind, artifact_path, in_use
 from .problems import FabricError, Kind, Owner, Problem
 
 if TYPE_CHECKING:
@@ -51,15 +51,9 @@ HALF_AN_APPROVAL = Kind(
 _LARGEST_FILE = 16 * 1024 * 1024
 
 
-def kept(exchange: Path, kinds: Sequence[ArtifactKind]) -> Kept:
+def kept(exchange: str, kinds: Sequence[ArtifactKind]) -> Kept:
     """Return what lies in the exchange directory. Raises FabricError for what is damaged."""
-    found = {}
-    for kind in kinds:
-        for path in sorted((exchange / kind.folder).glob(f"*{kind.suffix}")):
-            name = path.name.removesuffix(kind.suffix)
-            if not name.startswith(".") and not name.endswith(CANDIDATE):
-                found[kind.folder, name] = load(path, kind)
-    return found
+    return {(kind.folder, name): artifact for kind in kinds for name, artifact in in_use(exchange, kind)}
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from .calls import Call, Results
 from .disclosure import disclosure
 from .engine import MISLED, Answer, Execute, Need, failure_of, nonsense, results_of
 from .exchange import (
-    ARTIFACT_MISSING,
     HELD_ALREADY,
     Artifact,
     ArtifactKind,
@@ -26,7 +25,7 @@ from .exchange import (
     candidate_path,
     fingerprint,
     held,
-    load,
+    load_existing,
     other_holders,
     save,
     tidy,
@@ -35,9 +34,6 @@ from .problems import FabricError, Kind, Owner, Problem
 from .rendering import render
 from .resource import Item, Option
 from .texts import check_texts
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CAPTURE_FAILED = Kind(
     "GF-CAP-001",
@@ -120,15 +116,6 @@ class CaptureReport:
     warnings: tuple[str, ...] = ()
 
 
-def _existing(path: Path, kind: ArtifactKind) -> Artifact | None:
-    try:
-        return load(path, kind)
-    except FabricError as error:
-        if error.problems[0].kind is ARTIFACT_MISSING:
-            return None
-        raise
-
-
 def file_captured(captured: Captured, request: CaptureRequest, existing: Existing) -> Filed:
     """Put what was captured where it belongs, beside what is `existing` there; only say where in check mode.
 
@@ -147,11 +134,11 @@ def file_captured(captured: Captured, request: CaptureRequest, existing: Existin
 def _filed(captured: Captured, request: CaptureRequest, existing: Existing, print_: str) -> Filed:
     path = artifact_path(request.exchange, captured.kind, captured.name)
     candidate = candidate_path(path, captured.kind)
-    known = _existing(path, captured.kind)
+    known = load_existing(path, captured.kind)
     if known is not None and (captured.kind.folder, captured.name) not in existing:
         # Another run captured it at the same time. Who has read it already must not find another one in its place.
         return Filed(known, captured.kind, Status.UNCHANGED)
-    for artifact in (known, _existing(candidate, captured.kind)):
+    for artifact in (known, load_existing(candidate, captured.kind)):
         if artifact is not None and artifact.sidecar is not None and artifact.sidecar.fingerprint == print_:
             return Filed(artifact, captured.kind, Status.UNCHANGED)
     if captured.kind.unique and (others := other_holders(path, captured.kind, print_)):
@@ -204,7 +191,7 @@ def _capturing(capture: Capture, request: CaptureRequest) -> Generator[Need, Ans
     check_texts(capture.name, capture.options, [request.config])
     existing: dict[tuple[str, str], Artifact] = {}
     for kind, name in capture.targets(request.config):
-        artifact = _existing(artifact_path(request.exchange, kind, name), kind)
+        artifact = load_existing(artifact_path(request.exchange, kind, name), kind)
         if artifact is not None:
             existing[kind.folder, name] = artifact
     try:

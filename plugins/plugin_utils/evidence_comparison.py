@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from . import artifact_differences
 from .artifact_kinds import ACTIVE_POLICY, BOOT_LOG, BY_FOLDER, CODE_INTEGRITY_POLICY, TPM_BASELINE
-from .exchange import ARTIFACT_MISSING, CANDIDATE, Artifact, ArtifactKind, load
+from .exchange import Artifact, ArtifactKind, candidate_path, load, load_existing
 from .policy_names import content_name, parse
 from .problems import FabricError, Kind, Owner, Problem
 
@@ -75,20 +75,11 @@ class Comparison:
         return Problem(DEVIATES, self.path, detail)
 
 
-def _load(path: Path, kinds: Mapping[str, ArtifactKind]) -> Artifact:
+def _kind(path: Path, kinds: Mapping[str, ArtifactKind]) -> ArtifactKind:
     kind = kinds.get(path.parent.name)
     if kind is None:
         raise FabricError(Problem(FOLDER_NOT_COMPARED, str(path)))
-    return load(path, kind)
-
-
-def _present(path: Path) -> Artifact | None:
-    try:
-        return _load(path, BY_FOLDER)
-    except FabricError as error:
-        if error.problems[0].kind is ARTIFACT_MISSING:
-            return None
-        raise
+    return kind
 
 
 def _fingerprint(artifact: Artifact | None) -> str:
@@ -105,11 +96,10 @@ def compare(path: Path, reference: Path, registered: Collection[str] | None) -> 
     `reference` is the artifact of the class, approved or not; its name is the class. `registered` holds names of HGS's
     policies, or is None where they are not known; only those that say what they hold count.
     """
-    evidence = _load(path, _COMPARED)
-    known, candidate = (
-        _present(reference),
-        _present(reference.with_name(f"{reference.stem}{CANDIDATE}{reference.suffix}")),
-    )
+    evidence = load(path, _kind(path, _COMPARED))
+    kind = _kind(reference, BY_FOLDER)
+    known = load_existing(reference, kind)
+    candidate = load_existing(candidate_path(reference, kind), kind)
     fingerprint = _fingerprint(evidence)
     name = content_name(reference.stem, fingerprint)
     is_known = _fingerprint(known) == fingerprint

@@ -247,6 +247,24 @@ def load(path: Path, kind: ArtifactKind) -> Artifact:
     return Artifact(str(path), found.content, sidecar)
 
 
+def load_existing(path: Path, kind: ArtifactKind) -> Artifact | None:
+    """Read an artifact as `load` does; None where there is none."""
+    try:
+        return load(path, kind)
+    except FabricError as error:
+        if error.problems[0].kind is ARTIFACT_MISSING:
+            return None
+        raise
+
+
+def in_use(exchange: str, kind: ArtifactKind) -> Iterator[tuple[str, Artifact]]:
+    """Go through the artifacts of a kind by name, candidates left out. Raises FabricError for one that is damaged."""
+    for path in sorted((Path(exchange) / kind.folder).glob(f"[!.]*{kind.suffix}")):
+        name = path.name.removesuffix(kind.suffix)
+        if not name.endswith(CANDIDATE):
+            yield name, load(path, kind)
+
+
 def other_holders(path: Path, kind: ArtifactKind, print_: str) -> list[str]:
     """Return the other artifacts of the folder that have a fingerprint, by file name; its own candidate is not one."""
     own = {_sidecar_path(path), _sidecar_path(candidate_path(path, kind))}

@@ -4,32 +4,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .certainty import certain
-from .exchange import CANDIDATE, load
+from .exchange import in_use
 from .retirement import Shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from .exchange import ArtifactKind, Sidecar
 
 
-def _sidecars(exchange: str, kind: ArtifactKind) -> Iterator[tuple[str, Sidecar]]:
-    """Go through the names and sidecars of the artifacts of a kind; candidates are left out. Raises FabricError."""
-    for path in sorted((Path(exchange) / kind.folder).glob(f"[!.]*{kind.suffix}")):
-        name = path.name.removesuffix(kind.suffix)
-        if not name.endswith(CANDIDATE):
-            yield name, certain(load(path, kind).sidecar, "it was loaded")
+def _sidecars(exchange: str, kind: ArtifactKind) -> dict[str, Sidecar]:
+    return {name: certain(item.sidecar, "it was loaded") for name, item in in_use(exchange, kind)}
 
 
 def shown(exchange: str, approved: ArtifactKind, used: ArtifactKind, hosts: Sequence[str]) -> Shown:
     """Return what was approved of one kind and what `hosts` showed of another. Raises FabricError."""
-    fingerprints = {name.casefold(): sidecar.fingerprint for name, sidecar in _sidecars(exchange, used)}
+    fingerprints = {name.casefold(): sidecar.fingerprint for name, sidecar in _sidecars(exchange, used).items()}
     return Shown(
         used={host: fingerprints[host.casefold()] for host in hosts if host.casefold() in fingerprints},
-        approved={name: item.fingerprint for name, item in _sidecars(exchange, approved) if item.approval is not None},
+        approved={
+            name: item.fingerprint for name, item in _sidecars(exchange, approved).items() if item.approval is not None
+        },
         unseen=tuple(host for host in hosts if host.casefold() not in fingerprints),
     )

@@ -225,7 +225,7 @@ class Written:
 def write(machines: Sequence[Shown], folder: Path, *, may_replace: bool = False) -> Written:
     """Adopt into a folder, in the name of somebody who approves what the fabric trusts."""
     exchange = folder / "exchange"
-    kept = adoption_files.kept(exchange, kinds.ADOPTED)
+    kept = adoption_files.kept(str(exchange), kinds.ADOPTED)
     adoption = adopt(machines, str(exchange), kept)
     written = texts(adoption)
     changes = adoption_files.compare(folder, written, may_replace=may_replace)
