@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .guardian_names import guardian_names, named
 from .report.model import Certificate, Host, Machine, VirtualMachine
 
 if TYPE_CHECKING:
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
     from .drift_conclusions import Seen
 
-_SHORT = 8
-"""Digits of a thumbprint that tell guardians of one fabric apart."""
 _SIGNING = "signing"
 
 
@@ -52,13 +51,16 @@ def certificates(seen: Sequence[Seen]) -> list[Certificate]:
 
 def virtual_machines(seen: Sequence[Seen]) -> list[VirtualMachine]:
     """Return the declared virtual machines, with who may start them by name."""
-    names = _guardian_names(seen)
+    names = guardian_names(guardian for item in seen for guardian in _before(item, "guardians") or ())
+    guarded = {host.name: host.guarded for host in hosts(seen)}
     own = {item.thumbprint.upper() for item in certificates(seen) if _SIGNING in item.purpose.lower()}
     found = []
     for item in seen:
-        guarded = _host(item.name, _before(item, "hgs_client")).guarded
         listed: Sequence[Mapping[str, Any]] = _before(item, "shielded_vms") or ()
-        found += [_virtual_machine(machine, item.name, names, _can_start(machine, guarded, own)) for machine in listed]
+        found += [
+            _virtual_machine(machine, item.name, names, _can_start(machine, guarded.get(item.name), own))
+            for machine in listed
+        ]
     return found
 
 
@@ -74,8 +76,8 @@ def _virtual_machine(
         host=host,
         power=str(machine.get("power") or ""),
         shielded=machine.get("shielded"),
-        owner=_named(machine.get("owner"), names),
-        guardians=None if guardians is None else tuple(_named(guardian, names) for guardian in guardians),
+        owner=named(machine.get("owner"), names),
+        guardians=None if guardians is None else tuple(named(guardian, names) for guardian in guardians),
         can_start=can_start,
     )
 
@@ -90,20 +92,6 @@ def _can_start(machine: Mapping[str, Any], guarded: bool | None, own: set[str]) 
     if guarded is None or admitted is None or not own:
         return None
     return bool(own & {str(guardian).upper() for guardian in admitted})
-
-
-def _guardian_names(seen: Sequence[Seen]) -> dict[str, str]:
-    return {
-        str(guardian["signing_thumbprint"]).upper(): str(guardian["name"])
-        for item in seen
-        for guardian in _before(item, "guardians") or ()
-        if guardian.get("signing_thumbprint")
-    }
-
-
-def _named(thumbprint: object, names: Mapping[str, str]) -> str:
-    text = str(thumbprint or "")
-    return names.get(text.upper(), text[:_SHORT])
 
 
 def _before(item: Seen, resource: str) -> Any:  # noqa: ANN401 - a list of items, or the only one

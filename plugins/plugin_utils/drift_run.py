@@ -41,10 +41,10 @@ def conclude(
     before: list[Mapping[str, Any]] = [*last["findings"], *last["suppressed"]] if last else []
     now = finished.isoformat(timespec="seconds")
     found = sort(findings(seen, settings.limits, finished), settings.suppressions, finished.date())
-    everything = [*found.findings, *(item.finding for item in found.suppressed)]
-    present = {finding.identity for finding in everything}
+    counting = dated(found.findings, now, before)
+    lived_with = dated((item.finding for item in found.suppressed), now, before)
+    present = {finding.identity for finding in (*counting, *lived_with)}
     unseen = {item.name for item in seen if item.unseen_because}
-    since = {finding.identity: finding.since for finding in dated(everything, now, before)}
     return Run(
         # A clock that was set back in between must not make it end before it began.
         started=min(started, finished).isoformat(timespec="seconds"),
@@ -53,11 +53,8 @@ def conclude(
         hosts=drift_picture.hosts(seen),
         virtual_machines=drift_picture.virtual_machines(seen),
         certificates=drift_picture.certificates(seen),
-        findings=ordered(replace(finding, since=since[finding.identity]) for finding in found.findings),
-        suppressed=[
-            replace(item, finding=replace(item.finding, since=since[item.finding.identity]))
-            for item in found.suppressed
-        ],
+        findings=ordered(counting),
+        suppressed=[replace(item, finding=finding) for item, finding in zip(found.suppressed, lived_with, strict=True)],
         known=frozenset(identity_of(item) for item in before),
         gone=[
             {name: value for name, value in item.items() if name != "new"}

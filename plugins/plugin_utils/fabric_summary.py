@@ -8,14 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .disclosure import legible
+from .guardian_names import guardian_names, named
 
 Rows = Sequence[Sequence[str]]
 
 _UNKNOWN = "unknown"
 """What is shown where a machine could not be asked: never the absence of a problem."""
-
-_SHORT = 8
-"""Digits of a thumbprint that tell guardians of one fabric apart."""
 
 
 def table(title: str, header: Sequence[str], rows: Rows) -> list[str]:
@@ -37,11 +35,6 @@ def _text(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(str(item) for item in value) or "-"
     return _UNKNOWN if value is None else str(value)
-
-
-def _name(thumbprint: object, names: Mapping[str, str]) -> str:
-    text = str(thumbprint or "")
-    return names.get(text.upper(), text[:_SHORT] or "-")
 
 
 def _nodes(nodes: Mapping[str, Mapping[str, Any] | None]) -> Rows:
@@ -76,7 +69,7 @@ def _machines(machines: Mapping[str, Sequence[Mapping[str, Any]] | None], names:
     rows = []
     for host, listed in sorted(machines.items()):
         for machine in listed or ():
-            guardians = [_name(thumbprint, names) for thumbprint in machine.get("guardians") or ()]
+            guardians = [named(thumbprint, names) or "-" for thumbprint in machine.get("guardians") or ()]
             rows.append(
                 [
                     _text(machine.get("name")),
@@ -84,7 +77,7 @@ def _machines(machines: Mapping[str, Sequence[Mapping[str, Any]] | None], names:
                     _text(machine.get("power")),
                     _yes(machine.get("shielded")),
                     _yes(machine.get("tpm")),
-                    _name(machine.get("owner"), names),
+                    named(machine.get("owner"), names) or "-",
                     ", ".join(guardians) or "-",
                 ]
             )
@@ -104,11 +97,7 @@ def summary(
     shielded_vms gathered, by host. guardians: what the tenant's guardians module gathered; a thumbprint it does not
     know is shown shortened. A machine that could not be asked has nothing.
     """
-    names = {
-        str(item.get("signing_thumbprint", "")).upper(): str(item.get("name", ""))
-        for item in guardians
-        if item.get("signing_thumbprint")
-    }
+    names = guardian_names(guardians)
     return [
         *table("Host Guardian Service", ["node", "phase", "domain", "service", "mode"], _nodes(nodes)),
         *table(

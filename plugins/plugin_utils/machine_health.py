@@ -18,10 +18,11 @@ from .certificate_validity import as_time, time_of
 from .tpm_vendors import STORES
 from .windows_values import name_of
 
-_RESTARTS = {
+RESTARTS = {
     r"HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\RebootPending": "components",
     r"HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsUpdate\Auto Update\RebootRequired": "Windows Update",
 }
+"""Keys that are there while something waits for a restart, and what it is."""
 _X509 = ("Subject", "Thumbprint", "NotBefore", "NotAfter")
 
 
@@ -45,9 +46,9 @@ def _clock(results: Results, now: datetime) -> float | None:
 def _restarts(results: Results, _now: datetime) -> list[str] | None:
     """Return what waits for a restart."""
     flags = results.scalars("restart")
-    if results.error("restart") is not None or len(flags) != len(_RESTARTS):
+    if results.error("restart") is not None or len(flags) != len(RESTARTS):
         return None
-    return [told for told, flag in zip(_RESTARTS.values(), flags, strict=True) if flag is True]
+    return [told for told, flag in zip(RESTARTS.values(), flags, strict=True) if flag is True]
 
 
 def _certificate(purpose: str, found: object) -> Iterator[Mapping[str, str]]:
@@ -102,7 +103,7 @@ def _of_guardians(results: Results, _now: datetime) -> list[Mapping[str, str]] |
 ASPECTS: Mapping[str, Aspect] = {
     "clock": Aspect((Call("Get-Date", id="clock", accept=(ANY_ERROR,)),), _clock),
     "restart": Aspect(
-        (Call("Test-Path", {"LiteralPath": list(_RESTARTS)}, id="restart", accept=(ANY_ERROR,)),), _restarts
+        (Call("Test-Path", {"LiteralPath": list(RESTARTS)}, id="restart", accept=(ANY_ERROR,)),), _restarts
     ),
     "service_certificates": Aspect(
         (

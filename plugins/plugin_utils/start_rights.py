@@ -19,13 +19,12 @@ from ansible_collections.guarded.fabric.plugins.module_utils.protection_algorith
 from .artifact_kinds import key_protector_holders
 from .attestation_status import PASSED
 from .fabric_summary import table
+from .guardian_names import SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _UNKNOWN = "unknown"
-_SHORT = 8
-"""Digits of a thumbprint that tell guardians of one fabric apart."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +182,7 @@ def summary(found: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _title(named: Mapping[str, Any]) -> str:
-    return str(named["name"] or str(named["thumbprint"])[:_SHORT])
+    return str(named["name"] or str(named["thumbprint"])[:SHORT])
 
 
 def _hosts(item: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.guarded.fabric.plugins.plugin_utils import plain_files
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 
 from . import findings_json, html, junit, prometheus, sarif
@@ -92,7 +93,7 @@ def write(folder: Path, run: Run, contents: Mapping[str, bytes]) -> Path:
         unfinished = folder / f"{_UNFINISHED}{finished}"
         unfinished.mkdir()
         for name, content in contents.items():
-            _write(unfinished / name, content)
+            plain_files.make(unfinished / name, content)
         kept = _free(folder, finished)
         unfinished.rename(kept)
         pointer = folder / f"{_UNFINISHED}{LATEST}"
@@ -128,13 +129,6 @@ def _free(folder: Path, name: str) -> Path:
     """Return a path of a name, with a number where a clock that was set back made it before."""
     names = (name, *(f"{name}-{number}" for number in range(2, 1000)))
     return next(folder / candidate for candidate in names if not (folder / candidate).exists())
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _sync(folder: Path) -> None:

@@ -21,6 +21,7 @@ from ansible_collections.guarded.fabric.plugins.plugin_utils import readiness
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import ANY_ERROR, CMDLET_MISSING, Call, File, Results
 from ansible_collections.guarded.fabric.plugins.plugin_utils.host_facts import HostFacts
 from ansible_collections.guarded.fabric.plugins.plugin_utils.inspection import Inspection, Question
+from ansible_collections.guarded.fabric.plugins.plugin_utils.machine_health import RESTARTS
 from ansible_collections.guarded.fabric.plugins.plugin_utils.problems import FabricError, Kind, Owner, Problem
 from ansible_collections.guarded.fabric.plugins.plugin_utils.requirement import Demands
 from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Option, Role
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
     from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Item
 
 _CONTROL = r"HKLM:\SYSTEM\CurrentControlSet\Control"
-_RESTART_KEYS = (
-    r"HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\RebootPending",
-    r"HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsUpdate\Auto Update\RebootRequired",
-)
 _VALUES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "start": (_CONTROL, ("SystemStartOptions",)),
     "dumps": (rf"{_CONTROL}\CrashControl", ("CrashDumpEnabled", "DumpEncryptionEnabled")),
@@ -118,7 +115,7 @@ def _observe(options: Item) -> Sequence[Call]:
             accept=any_error,
         ),
         *(_values(name) for name in _VALUES),
-        Call("Test-Path", {"LiteralPath": list(_RESTART_KEYS)}, id="restart", accept=any_error),
+        Call("Test-Path", {"LiteralPath": list(RESTARTS)}, id="restart", accept=any_error),
         *(
             [
                 Call(
