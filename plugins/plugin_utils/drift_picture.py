@@ -7,14 +7,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .guardian_names import guardian_names, named
+from .machine_health import SIGNING
 from .report.model import Certificate, Host, Machine, VirtualMachine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from .drift_conclusions import Seen
-
-_SIGNING = "signing"
 
 
 def machines(seen: Sequence[Seen]) -> list[Machine]:
@@ -53,7 +52,9 @@ def virtual_machines(seen: Sequence[Seen]) -> list[VirtualMachine]:
     """Return the declared virtual machines, with who may start them by name."""
     names = guardian_names(guardian for item in seen for guardian in _before(item, "guardians") or ())
     guarded = {host.name: host.guarded for host in hosts(seen)}
-    own = {item.thumbprint.upper() for item in certificates(seen) if _SIGNING in item.purpose.lower()}
+    # Of the service itself: a tenant tells of the certificates of other fabrics as well.
+    service = (found for item in seen for found in item.health.get("service_certificates") or ())
+    own = {str(found["thumbprint"]).upper() for found in service if found["purpose"] == SIGNING}
     found = []
     for item in seen:
         listed: Sequence[Mapping[str, Any]] = _before(item, "shielded_vms") or ()

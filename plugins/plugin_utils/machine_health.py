@@ -23,6 +23,8 @@ RESTARTS = {
     r"HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsUpdate\Auto Update\RebootRequired": "Windows Update",
 }
 """Keys that are there while something waits for a restart, and what it is."""
+SIGNING = "HGS signing"
+"""Purpose of the certificates by which key protectors name a Host Guardian Service."""
 _X509 = ("Subject", "Thumbprint", "NotBefore", "NotAfter")
 
 
