@@ -51,7 +51,7 @@ def fabric(**machine: object) -> list[Seen]:
 )
 def test_a_machine_starts_where_the_service_of_its_own_host_is_admitted(
     guardians: list[str] | None,
-    can_start: bool | None,
+    can_start: bool | None,  # noqa: FBT001 - a value
     names: tuple[str, ...] | None,
 ) -> None:
     (machine,) = drift_picture.virtual_machines(fabric(guardians=guardians))
