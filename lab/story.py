@@ -24,7 +24,7 @@ from .world.attestation_client import current_status
 from .world.model import Account, Machine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from .world.clock import Clock
     from .world.model import VirtualMachine, World
@@ -128,14 +128,7 @@ class Story:
 
     def make_unready(self, host: str, condition: str) -> str:
         """Bring a host into a condition that keeps it from being a guarded host; for most it restarts."""
-        machine = self._machine(host)
-        change = host_conditions.CONDITIONS.get(condition)
-        if change is None:
-            raise StoryError(f"there is no condition {condition!r}; there are {', '.join(host_conditions.CONDITIONS)}")
-        try:
-            change(machine)
-        except ValueError as error:
-            raise StoryError(str(error)) from error
+        machine = self._changed(host, "condition", condition, host_conditions.CONDITIONS)
         if condition in host_conditions.WITHOUT_RESTART:
             return f"{machine.name}: {condition}"
         restarts.restart(self._world, machine, self._clock.now())
@@ -143,19 +136,20 @@ class Story:
 
     def update_host(self, host: str, update: str) -> str:
         """Let an update or another change come to a host; the host restarts and measures it."""
-        machine = self._changed(host, update)
+        machine = self._changed(host, "update", update, updates.UPDATES)
         restarts.restart(self._world, machine, self._clock.now())
         return f"{machine.name} restarts with another state of {update}"
 
     def stage_update(self, host: str, update: str) -> str:
         """Let a change come to a host that takes effect when somebody restarts it."""
-        return f"{self._changed(host, update).name} will start with another state of {update}"
+        machine = self._changed(host, "update", update, updates.UPDATES)
+        return f"{machine.name} will start with another state of {update}"
 
-    def _changed(self, host: str, update: str) -> Machine:
+    def _changed(self, host: str, what: str, name: str, known: Mapping[str, Callable[[Machine], None]]) -> Machine:
         machine = self._machine(host)
-        change = updates.UPDATES.get(update)
+        change = known.get(name)
         if change is None:
-            raise StoryError(f"there is no update {update!r}; there are {', '.join(updates.UPDATES)}")
+            raise StoryError(f"there is no {what} {name!r}; there are {', '.join(known)}")
         try:
             change(machine)
         except ValueError as error:

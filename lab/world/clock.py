@@ -29,7 +29,3 @@ class Clock:
     def move(self, seconds: float) -> None:
         """Shift world time; negative goes back."""
         self.epoch += timedelta(seconds=seconds)
-
-    def real_seconds(self, world_seconds: float) -> float:
-        """How long a span of world time takes in real seconds."""
-        return world_seconds / self.scale

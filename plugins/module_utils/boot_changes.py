@@ -96,11 +96,6 @@ class Change:
     old: str
     new: str
 
-    @property
-    def usual_cause(self) -> str:
-        """What usually changes it."""
-        return CAUSES[self.topic]
-
 
 def firmware_versions(log: EventLog) -> tuple[str, ...]:
     """Return how the firmware calls its version (EV_S_CRTM_VERSION, UTF-16 by the Firmware Profile)."""
