@@ -16,9 +16,9 @@ from uuid import NAMESPACE_DNS, uuid5
 
 from ansible_collections.guarded.fabric.lab.cmdlets.platform_identifier import get_platform_identifier
 from ansible_collections.guarded.fabric.lab.cmdlets.registry import Bound, PSObject, Session
-from ansible_collections.guarded.fabric.lab.world import code_integrity, firmware, measured_boot, tpm
+from ansible_collections.guarded.fabric.lab.world import code_integrity, measured_boot, tpm
 from ansible_collections.guarded.fabric.lab.world.clock import Clock
-from ansible_collections.guarded.fabric.lab.world.model import BootSettings, Firmware, Machine, World
+from ansible_collections.guarded.fabric.lab.world.model import Machine, World
 from ansible_collections.guarded.fabric.plugins.module_utils import (
     ek_certificate,
     guardian_metadata,
@@ -29,6 +29,7 @@ from ansible_collections.guarded.fabric.plugins.module_utils import (
     tcg_log,
 )
 from ansible_collections.guarded.fabric.plugins.module_utils.si_policy import ApplicationSettings, Policy, Setting
+from ansible_collections.guarded.fabric.tests.unit.lab_world.bare_host import bare_host
 from ansible_collections.guarded.fabric.tests.unit.module_utils import event_logs, guardians
 from ansible_collections.guarded.fabric.tests.unit.module_utils.signed_content import signed
 
@@ -40,18 +41,10 @@ Seeds = Iterator[tuple[str, str, bytes]]
 
 def _machine() -> Machine:
     vendor = tpm.new_vendor("Lab Silicon", _NOW)
-    return Machine(
-        name="host1",
-        kind="host",
-        address="127.0.0.2",
-        version="2022",
-        edition="Datacenter",
-        accounts={},
-        features={"Hyper-V"},
-        firmware=Firmware("Fabrikam", "1.4", variables=firmware.factory_variables("Fabrikam"), option_roms=[b"rom"]),
-        tpm=tpm.manufacture("Lab Silicon", vendor, _NOW),
-        settings=BootSettings(virtualization_based_security=True),
-    )
+    host = bare_host(tpm.manufacture("Lab Silicon", vendor, _NOW))
+    assert host.firmware is not None
+    host.firmware.option_roms = [b"rom"]
+    return host
 
 
 def _log(machine: Machine) -> bytes:

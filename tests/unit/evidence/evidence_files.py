@@ -9,15 +9,15 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from ansible_collections.guarded.fabric.lab.world import code_integrity, measured_boot, tpm
-from ansible_collections.guarded.fabric.lab.world import firmware as factory
-from ansible_collections.guarded.fabric.lab.world.model import BootSettings, Certificate, Firmware, Machine, Tpm
 from ansible_collections.guarded.fabric.plugins.module_utils import guardian_metadata, si_policy_binary
 from ansible_collections.guarded.fabric.plugins.module_utils.platform_identifier import NAMESPACE
+from ansible_collections.guarded.fabric.tests.unit.lab_world.bare_host import bare_host
 from ansible_collections.guarded.fabric.tests.unit.module_utils import guardians
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ansible_collections.guarded.fabric.lab.world.model import Certificate, Machine, Tpm
     from ansible_collections.guarded.fabric.plugins.module_utils.si_policy import Policy
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -39,18 +39,7 @@ def chip(_number: int = 0) -> Tpm:
 
 
 def machine() -> Machine:
-    return Machine(
-        name="host1",
-        kind="host",
-        address="127.0.0.2",
-        version="2022",
-        edition="Datacenter",
-        accounts={},
-        features={"Hyper-V"},
-        firmware=Firmware("Fabrikam", "1.4", variables=factory.factory_variables("Fabrikam")),
-        tpm=tpm.manufacture_without_certificate("Contoso", key),
-        settings=BootSettings(virtualization_based_security=True),
-    )
+    return bare_host(tpm.manufacture_without_certificate("Contoso", key))
 
 
 def unchanged(_machine: Machine) -> None:

@@ -14,6 +14,7 @@ from ansible_collections.guarded.fabric.lab.world import firmware as factory
 from ansible_collections.guarded.fabric.lab.world import measured_boot, tpm, tpm_verification
 from ansible_collections.guarded.fabric.lab.world.model import BootSettings, Firmware, Machine, Tpm
 from ansible_collections.guarded.fabric.plugins.module_utils import sipa, tcg_log
+from ansible_collections.guarded.fabric.tests.unit.lab_world.bare_host import bare_host
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,18 +31,10 @@ def one_key() -> bytes:
 
 
 def machine() -> Machine:
-    return Machine(
-        name="host1",
-        kind="host",
-        address="127.0.0.2",
-        version="2022",
-        edition="Datacenter",
-        accounts={},
-        features={"Hyper-V", "HostGuardian"},
-        firmware=Firmware(vendor="Fabrikam", version="1.4", variables=factory.factory_variables("Fabrikam")),
-        tpm=tpm.manufacture_without_certificate("Contoso", one_key),
-        settings=BootSettings(virtualization_based_security=True, hypervisor_enforced_code_integrity=True),
-    )
+    host = bare_host(tpm.manufacture_without_certificate("Contoso", one_key))
+    host.features |= {"HostGuardian"}
+    host.settings.hypervisor_enforced_code_integrity = True
+    return host
 
 
 def chip(host: Machine) -> Tpm:

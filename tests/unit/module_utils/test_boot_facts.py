@@ -9,12 +9,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from ansible_collections.guarded.fabric.lab.world import firmware as factory
 from ansible_collections.guarded.fabric.lab.world import measured_boot, tpm
-from ansible_collections.guarded.fabric.lab.world.model import BootSettings, Firmware, Machine
+from ansible_collections.guarded.fabric.lab.world.model import BootSettings, Machine
 from ansible_collections.guarded.fabric.plugins.module_utils import si_policy_binary, tcg_log
 from ansible_collections.guarded.fabric.plugins.module_utils.boot_facts import BootFacts, boot_facts
 from ansible_collections.guarded.fabric.plugins.module_utils.si_policy import Policy
+from ansible_collections.guarded.fabric.tests.unit.lab_world.bare_host import bare_host
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -33,18 +33,9 @@ def facts(settings: BootSettings, **firmware: bool) -> BootFacts:
 
 
 def machine(settings: BootSettings) -> Machine:
-    return Machine(
-        name="host1",
-        kind="host",
-        address="127.0.0.2",
-        version="2022",
-        edition="Datacenter",
-        accounts={},
-        features={"Hyper-V"},
-        firmware=Firmware(vendor="Fabrikam", version="1", variables=factory.factory_variables("Fabrikam")),
-        tpm=tpm.manufacture_without_certificate("Contoso", lambda: KEY),
-        settings=settings,
-    )
+    host = bare_host(tpm.manufacture_without_certificate("Contoso", lambda: KEY))
+    host.settings = settings
+    return host
 
 
 def measured(host: Machine) -> BootFacts:

@@ -16,6 +16,7 @@ from ansible_collections.guarded.fabric.lab.world import measured_boot, tpm
 from ansible_collections.guarded.fabric.lab.world.model import BootSettings, Firmware, Machine
 from ansible_collections.guarded.fabric.plugins.module_utils import tcg_log, tpm_baseline, uefi
 from ansible_collections.guarded.fabric.plugins.module_utils.format_error import FormatError
+from ansible_collections.guarded.fabric.tests.unit.lab_world.bare_host import bare_host
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -39,18 +40,7 @@ def firmware_of(host: Machine) -> Firmware:
 
 
 def machine() -> Machine:
-    return Machine(
-        name="host1",
-        kind="host",
-        address="127.0.0.2",
-        version="2022",
-        edition="Datacenter",
-        accounts={},
-        features={"Hyper-V"},
-        firmware=Firmware(vendor="Fabrikam", version="1.4", variables=factory.factory_variables("Fabrikam")),
-        tpm=tpm.manufacture_without_certificate("Contoso", one_key),
-        settings=BootSettings(virtualization_based_security=True),
-    )
+    return bare_host(tpm.manufacture_without_certificate("Contoso", one_key))
 
 
 def raw_log(host: Machine) -> bytes:
