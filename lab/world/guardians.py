@@ -73,12 +73,16 @@ def generate(machine: Machine, name: str, now: datetime) -> Guardian:
     """Make a guardian with new self-signed certificates; called again for the name of another, it refuses."""
     _check_free(machine, name)
     pair = [
-        # A common name has 64 characters at most (RFC 5280, appendix A).
-        certificates.self_signed(f"Shielded VM {use} Certificate ({name}) ({machine.name})"[:64], now)
+        certificates.self_signed(_common_name(f"Shielded VM {use} Certificate ({name}) ({machine.name})"), now)
         for use in ("Signing", "Encryption")
     ]
     machine.stores.setdefault(STORE, []).extend(pair)
     return _keep(machine, name, *pair)
+
+
+def _common_name(text: str) -> str:
+    # 64 characters at most (RFC 5280, appendix A), which cryptography counts in UTF-8.
+    return text.encode()[:64].decode(errors="ignore")
 
 
 def from_certificates(machine: Machine, name: str, signing: Certificate, encryption: Certificate) -> Guardian:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from .rollout import Operator, Stages
 
-MARK: Final = "Qz7"
-"""Is part of every text, so that its traces are found wherever they are."""
+MARK: Final = "Qz7kW4vX"
+"""Is part of every text, so that its traces are found wherever they are; no random key of the lab has it."""
 
 TEXTS: Final = {
     "subexpression": f"$({MARK})",
@@ -58,7 +58,7 @@ TEXTS: Final = {
     "all": f"*{MARK}*",
     "one": f"?{MARK}?",
     "class": f"[a-z]{MARK}",
-    "long": MARK * 100,
+    "long": MARK * 38,
     "path": f"..\\..\\{MARK}",
     "device": f"\\\\.\\pipe\\{MARK}",
     "option": f"-{MARK}",
