@@ -18,6 +18,7 @@ from .ansible_runs import CONNECTIONS, Runner
 from .cells import cells
 from .comparison import compare, sizes_up_to
 from .load import enroll
+from .night import night
 from .payload import payloads
 from .process_cost import BenchError
 
@@ -87,6 +88,15 @@ def _host_side(folder: Path, passes: int) -> dict[str, object] | None:
     return asdict(found)
 
 
+def _night(runner: Runner, options: argparse.Namespace) -> dict[str, object]:
+    heading("One night: the playbook drift, and the no-op on each host")
+    found = night(runner, options.passes)
+    shown = growth.per_host(found.costs, options.hosts)
+    print(tables.per_host(shown))
+    print(tables.night(found), flush=True)
+    return {**asdict(found), "per_host": {cell: asdict(item) for cell, item in shown.items()}}
+
+
 def _report(hosts: int) -> dict[str, object]:
     heading("What the report of the drift check costs")
     found = report.measure(hosts)
@@ -103,12 +113,14 @@ def bench(options: argparse.Namespace) -> dict[str, object]:
         load = enroll(runner)
         heading("Load: all hosts enroll and attest in one run")
         print(tables.load(load), flush=True)
+        checked = _night(runner, options)
         compared = _cells(runner, options)
     return {
         "hosts": options.hosts,
         "passes": options.passes,
         "forks": options.forks,
         "load": asdict(load),
+        "night": checked,
         "connections": compared,
         "report": _report(options.hosts),
         "host_side": _host_side(folder, options.passes),

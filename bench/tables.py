@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .growth import PerHost, Step
     from .host_side import HostSide
     from .load import Load
+    from .night import Night
     from .report import ReportCost
 
 _MIB = 1024 * 1024
@@ -88,6 +89,17 @@ def load(found: Load) -> str:
         ("start of the lab", f"{found.lab_started:.1f} s"),
     ]
     return table(("enroll and attest", ""), rows)
+
+
+def night(found: Night) -> str:
+    """Return what the drift check of a whole fabric saw, and its memory."""
+    rows = [
+        ("machines", str(found.machines)),
+        ("virtual machines", str(found.virtual_machines)),
+        ("findings", str(found.findings)),
+        (f"ansible-playbook, {found.ansible_processes} processes", f"{found.ansible_memory / _MIB:.0f} MiB"),
+    ]
+    return table(("the drift check", ""), rows)
 
 
 def host_side(found: HostSide) -> str:

@@ -10,6 +10,7 @@ from ansible_collections.guarded.fabric.bench import fabric, growth
 from ansible_collections.guarded.fabric.bench.ansible_runs import CONNECTIONS, Runner
 from ansible_collections.guarded.fabric.bench.cells import NO_OP, cells
 from ansible_collections.guarded.fabric.bench.comparison import compare
+from ansible_collections.guarded.fabric.bench.night import DRIFT, night
 from ansible_collections.guarded.fabric.bench.payload import payloads
 
 if TYPE_CHECKING:
@@ -41,3 +42,14 @@ def test_cells_are_compared_per_host(runner: Runner, connection: str) -> None:
     # The module alone has 14 KB, which travel as base64 in base64.
     assert 20_000 < sent[CALL]["up"] < 200_000
     assert 1_000 < sent[CALL]["down"] < sent[CALL]["up"]
+
+
+def test_a_night_looks_at_every_machine_once(runner: Runner) -> None:
+    found = night(runner, 1)
+    assert {cell: [cost.executions for cost in costs] for cell, costs in found.costs.items()} == {
+        NO_OP: [0],
+        DRIFT: [found.machines],
+    }
+    assert found.machines == HOSTS + 3
+    assert found.findings >= found.machines - 1  # every machine but the DNS server is as it left the factory
+    assert found.ansible_memory > 0
