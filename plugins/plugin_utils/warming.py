@@ -11,6 +11,8 @@ from __future__ import annotations
 import importlib
 from contextlib import suppress
 
+from ansible.plugins.loader import filter_loader, test_loader
+
 FIRST_USED_BY_WORKERS = (
     "encodings.utf_16_le",
     "ansible.module_utils._internal._json._profiles._module_legacy_c2m",
@@ -19,11 +21,22 @@ FIRST_USED_BY_WORKERS = (
 """Modules that sending a PowerShell module needs. Not every version of ansible-core has those of its own."""
 
 
+FIRST_TEMPLATED_BY_WORKERS = (
+    (filter_loader, "guarded.fabric.named_items"),
+    (filter_loader, "ansible.builtin.combine"),
+    (test_loader, "ansible.builtin.changed"),
+)
+"""One of each kind that templates use: with the first, Ansible loads all files of its collection."""
+
+
 def warm() -> None:
-    """Import them, and compile the patterns with which ansible-core searches PowerShell: `re` keeps what it compiled.
+    """Import and load them, and compile the patterns with which ansible-core searches PowerShell: `re` keeps those.
 
     What ansible-core no longer has, or has in another place, is left out: it only saves time.
     """
+    for loader, name in FIRST_TEMPLATED_BY_WORKERS:
+        with suppress(Exception):  # whatever is wrong with a plugin is said where it is used
+            loader.get(name)
     for name in FIRST_USED_BY_WORKERS:
         with suppress(ImportError):
             importlib.import_module(name)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -50,3 +51,25 @@ def test_an_ansible_core_without_any_of_it_is_none_the_worse(monkeypatch: pytest
 
     monkeypatch.setattr(importlib, "import_module", gone)
     warming.warm()
+
+
+TEMPLATING = """
+import sys
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader
+from ansible.template import Templar
+init_plugin_loader()
+from ansible_collections.guarded.fabric.plugins.plugin_utils import warming
+warming.warm()
+known = set(sys.modules)
+templar = Templar(loader=DataLoader(), variables={})
+used = templar.environment.filters, templar.environment.tests
+used[0]["guarded.fabric.named_items"], used[0]["combine"], used[1]["changed"]
+print(*sorted(set(sys.modules) - known))
+"""
+
+
+def test_a_worker_finds_the_plugins_of_templates_loaded() -> None:
+    """In a process of its own: the first to use a filter loads all files of its collection, for good."""
+    done = subprocess.run([sys.executable, "-c", TEMPLATING], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
