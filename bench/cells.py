@@ -59,17 +59,13 @@ def cells(exchange: Path) -> Cells:
 
 def play(tasks: Sequence[Task]) -> list[Task]:
     """Return a playbook that runs tasks on every host and fails where one would change something."""
-    checked = [
-        {"name": f"Task {number}", "register": "done", "failed_when": failing(task), **task}
-        for number, task in enumerate(tasks)
-    ]
+    checked = [{"name": f"Task {number}", **_condition(task), **task} for number, task in enumerate(tasks)]
     return [{"name": "Bench", "hosts": "guarded_hosts", "gather_facts": False, "tasks": checked}]
 
 
-def failing(task: Task) -> str:
-    """Return the condition under which a task did not do what is measured."""
-    return (
-        "done is changed or done.drifted or done.unknown | length > 0"
-        if "guarded.fabric.drift" in task
-        else "done is changed"
-    )
+def _condition(task: Task) -> Task:
+    """Return the condition under which a task did not do what is measured; the no-op is to cost nothing beside itself."""
+    if "ansible.builtin.debug" in task:
+        return {}
+    drifted = " or done.drifted or done.unknown | length > 0" if "guarded.fabric.drift" in task else ""
+    return {"register": "done", "failed_when": "done is changed" + drifted}
