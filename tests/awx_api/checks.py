@@ -7,10 +7,10 @@ CredentialTypeInjectorField, CredentialInputField) and awx/api/views (JobTemplat
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
+import yaml
 from jinja2 import StrictUndefined, TemplateError, sandbox
 from jsonschema import Draft7Validator
 
@@ -215,7 +215,7 @@ def inventory(_store: Store, new: Object, old: Object | None) -> Errors:
     """Check an inventory."""
     if old and old["kind"] != new["kind"]:
         return {"error": 'You cannot turn a regular inventory into a "smart" or "constructed" inventory.'}
-    return _json(new, "variables")
+    return _variables(new, "variables")
 
 
 def inventory_source(store: Store, new: Object, _old: Object | None) -> Errors:
@@ -259,12 +259,12 @@ def job_template(store: Store, new: Object, _old: Object | None) -> Errors:
         return {"playbook": ["Playbook not found for project."]}
     if new["job_slice_count"] < 1:
         return {"job_slice_count": ["Ensure this value is greater than or equal to 1."]}
-    return _json(new, "extra_vars")
+    return _variables(new, "extra_vars")
 
 
 def workflow_job_template(_store: Store, new: Object, _old: Object | None) -> Errors:
     """Check a workflow."""
-    return _json(new, "extra_vars")
+    return _variables(new, "extra_vars")
 
 
 def node(store: Store, new: Object, _old: Object | None) -> Errors:
@@ -354,15 +354,12 @@ def _of_question(one: Object) -> Iterator[str]:
             yield "Default choice must be answered from the choices listed."
 
 
-def _json(new: Object, name: str) -> Errors:
-    if new[name]:
-        try:
-            if isinstance(json.loads(new[name]), dict):
-                return {}
-        except ValueError:
-            pass
-        return {name: ["Cannot parse as JSON"]}
-    return {}
+def _variables(new: Object, name: str) -> Errors:
+    try:
+        read = yaml.safe_load(new[name]) or {}  # which JSON is as well
+    except yaml.YAMLError as error:
+        return {name: [f"Cannot parse as JSON or YAML ({error})."]}
+    return {} if isinstance(read, dict) else {name: [f"Input type `{type(read).__name__}` is not a dictionary"]}
 
 
 CHECKS: dict[str, Callable[[Store, Object, Object | None], Errors]] = {

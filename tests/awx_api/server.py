@@ -91,8 +91,8 @@ class Api:
 
     def _routed_below(self, path: list[str], asked: Asked) -> Answer:
         match path:
-            case ["project_updates", number]:
-                return self._update(int(number))
+            case ["project_updates", number] | ["projects", number, "update"]:
+                return self._update(int(number), asked)
             case ["roles", number, ("teams" | "users") as actors]:
                 return self._role(self.store.roles[int(number)], actors, asked)
             case [("job_templates" | "workflow_job_templates") as kind, number, "survey_spec"]:
@@ -106,7 +106,7 @@ class Api:
     def _seen(self, kind: str, number: int, user: int) -> Object:
         thing = self.store.get(kind, number)
         if not self.store.sees(user, kind, thing):
-            raise RefusedError(404, {"detail": "Not found."})
+            raise RefusedError(403, {"detail": "You do not have permission to perform this action."})
         return thing
 
     def _may(self, user: int, kind: str, thing: Object) -> None:
@@ -126,9 +126,11 @@ class Api:
         if asked.method == "PATCH":
             return 200, self._shown(kind, self.store.change(KINDS[kind], number, asked.sent))
         if asked.method == "DELETE":
+            if kind == "inventories":
+                self.store.delete_later(number)
+                return 202, None
             self.store.delete(kind, number)
-            # An inventory is deleted later.
-            return (202 if kind == "inventories" else 204), None
+            return 204, None
         raise RefusedError(405, {"detail": f'Method "{asked.method}" not allowed.'})
 
     def _list(self, kinds: tuple[str, ...], asked: Asked) -> Answer:
@@ -140,6 +142,8 @@ class Api:
             for thing in self.store.objects[kind].values()
             if self.store.sees(asked.user, kind, thing) and self._matches(kind, thing, wanted, lenient=len(kinds) > 1)
         ]
+        if kinds == ("inventories",):
+            self.store.looked_at_inventories()
         return self._page("unified_job_templates" if len(kinds) > 1 else kinds[0], found, asked.query)
 
     def _matches(self, kind: str, thing: Object, wanted: dict[str, str], *, lenient: bool) -> bool:
@@ -242,12 +246,23 @@ class Api:
         self.store.changes += 1
         return 204, None
 
-    def _update(self, number: int) -> Answer:
+    def _update(self, number: int, asked: Asked) -> Answer:
+        """Begin a project's update, or look at it; here it has the number of the project."""
+        if asked.method == "POST":
+            self._may(asked.user, "projects", self._seen("projects", number, asked.user))
+            self.store.updates[number] = 2
+            self.store.changes += 1
+            return 202, self._update_shown(number, "pending")
         left = self.store.updates.get(number, 0)
         self.store.updates[number] = max(left - 1, 0)
-        known = self.store.get("projects", number)["scm_url"] in self.store.repositories
-        status = "running" if left > 1 else "successful" if known else "failed"
-        return 200, {"id": number, "status": status, "failed": status == "failed"}
+        if left > 1:
+            return 200, self._update_shown(number, "running")
+        return 200, self._update_shown(number, "successful" if self.store.updated(number) else "failed")
+
+    def _update_shown(self, number: int, status: str) -> Object:
+        finished = "2026-01-01T00:00:00Z" if status in ("successful", "failed") else None
+        told = {"id": number, "status": status, "failed": status == "failed", "finished": finished, "scm_revision": ""}
+        return {**told, "url": f"{self.prefix}v2/project_updates/{number}/", "summary_fields": {}}
 
     def _shown(self, kind: str, thing: Object) -> Object:
         out = self.store.shown(kind, thing)
@@ -266,6 +281,7 @@ class Api:
         summary: Object = {"object_roles": roles}
         if kind == "projects":
             out["scm_revision"] = ""
+            related["update"] = f"{here}update/"
             if self.store.updates.get(thing["id"], 0):
                 summary["current_update"] = {"id": thing["id"]}
         return {**out, "url": here, "related": related, "summary_fields": summary}

@@ -50,6 +50,10 @@ class Store:
     superusers: set[int] = field(default_factory=set)
     updates: dict[int, int] = field(default_factory=dict)
     """Looks until a project's update is done, by project."""
+    fetched: dict[int, set[str]] = field(default_factory=dict)
+    """The playbooks that a project had at its last update that was done."""
+    dying: dict[int, int] = field(default_factory=dict)
+    """Looks at inventories until one that was deleted is gone: AWX does that by a task."""
     changes: int = 0
     _ids: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -85,8 +89,31 @@ class Store:
         return next(kind for kind, there in self.objects.items() if number in there)
 
     def playbooks_of(self, project: Object) -> set[str]:
-        """Return the playbooks of a project, none before its first update is done."""
-        return set() if self.updates.get(project["id"], 0) else self.repositories.get(project["scm_url"], set())
+        """Return the playbooks that a project had when it was last updated."""
+        return self.fetched.get(project["id"], set())
+
+    def updated(self, number: int) -> bool:
+        """End a project's update; return whether its repository answered."""
+        there = self.repositories.get(self.get("projects", number)["scm_url"])
+        if there is not None:
+            self.fetched[number] = set(there)
+        return there is not None
+
+    def delete_later(self, number: int) -> None:
+        """Begin to delete an inventory. Raises RefusedError where that had begun."""
+        self.get("inventories", number)
+        if number in self.dying:
+            raise RefusedError(400, {"error": "Inventory is already pending deletion."})
+        self.dying[number] = 3
+        self.changes += 1
+
+    def looked_at_inventories(self) -> None:
+        """Let time pass for those that are being deleted."""
+        for number in list(self.dying):
+            self.dying[number] -= 1
+            if not self.dying[number]:
+                del self.dying[number]
+                self.delete("inventories", number)
 
     # Changes
 
@@ -113,6 +140,8 @@ class Store:
         self._take(kind, new, {name: value for name, value in sent.items() if name not in fixed}, old)
         if new != old:
             self.changes += 1
+        if kind.name == "projects" and any(new[name] != old[name] for name in ("scm_url", "scm_branch", "credential")):
+            self.updates[number] = 2
         self.objects[kind.name][number] = new
         return new
 

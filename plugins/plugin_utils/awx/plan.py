@@ -203,7 +203,8 @@ def _wanted(offer: Offer) -> tuple[str, ...]:
 def _domain_workflows(domain: Domain) -> Iterator[Item]:
     for crossing in crossings(domain.domain):
         workflow = (template_name(domain, crossing.workflow), domain.organization)
-        yield _workflow(workflow, crossing.question, _told_of(domain, ("started", "success", "error", "approvals")))
+        told = _told_of(domain, ("started", "success", "error", "approvals"))
+        yield _workflow(workflow, crossing.question, told, _notifications(domain))
         name = template_name(domain, crossing.playbook)
         data = {"extra_data": {crossing.approver: crossing.said_approver}} if crossing.approver else {}
         yield _node(workflow, crossing.playbook, {**_runs(name, domain.organization), **data}, _job(name))
@@ -215,7 +216,7 @@ def _domain_workflows(domain: Domain) -> Iterator[Item]:
         yield replace(approval, name=f"{approval.name}, followed by {crossing.playbook}", finds=finds)
     if domain.drift_slices > 1:
         workflow = (_drift_workflow(domain), domain.organization)
-        yield _workflow(workflow, "The drift check in slices, and one report of them", {})
+        yield _workflow(workflow, "The drift check in slices, and one report of them")
         merge, drift = template_name(domain, MERGE), template_name(domain, DRIFT)
         yield _node(workflow, MERGE, _runs(merge, domain.organization), _job(merge))
         # A slice that failed still says which of its machines were not seen.
@@ -249,7 +250,7 @@ def _rollout(setup: Setup) -> Iterator[Item]:
     org = f"{setup.prefix} rollout"
     workflow = (org, org)
     yield _organization(org, "The rollout across the trust domains of a guarded fabric; it holds no credential")
-    yield _workflow(workflow, "Builds the guarded fabric, and waits where evidence crosses a trust boundary", {})
+    yield _workflow(workflow, "Builds the guarded fabric, and waits where evidence crosses a trust boundary")
     following: str | None = None
     # The last first: a node names those that follow it.
     for step in reversed(ROLLOUT):
@@ -274,10 +275,12 @@ def _unit(domain: Domain, step: Step | Crossing) -> tuple[str, Key]:
     return name, _job(name)
 
 
-def _workflow(workflow: Workflow, description: str, more: Mapping[str, object]) -> Item:
+def _workflow(
+    workflow: Workflow, description: str, told: Mapping[str, object] | None = None, needs: tuple[Key, ...] = ()
+) -> Item:
     name, org = workflow
-    identity = {"name": name, **_of(org)}
-    return Item("workflow_job_template", name, identity, {"description": description, **more}, (_org(org),))
+    identity, settings = {"name": name, **_of(org)}, {"description": description, **(told or {})}
+    return Item("workflow_job_template", name, identity, settings, (_org(org),), needs)
 
 
 def _node_key(workflow: Workflow, identifier: str) -> Key:

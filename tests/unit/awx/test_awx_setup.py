@@ -61,6 +61,10 @@ def changed(outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
     return [outcome.item.key for outcome in outcomes if outcome.changed]
 
 
+def at_once(_seconds: float) -> None:
+    """Do not wait."""
+
+
 def test_four_beats_and_four_to_take_it_away(awx: Awx) -> None:
     wanted, call = items(declared(options())), awx.as_user("admin").run
 
@@ -79,12 +83,12 @@ def test_four_beats_and_four_to_take_it_away(awx: Awx) -> None:
 
     predicted = absent(wanted, call, check=True)
     assert awx.store.changes == count
-    assert changed(absent(wanted, call, check=False)) == changed(predicted) != []
+    assert changed(absent(wanted, call, check=False, pause=at_once)) == changed(predicted) != []
     left = {kind: awx.names(kind) for kind in KINDS if kind not in ("users", "workflow_job_template_nodes")}
     # AWX leaves what an approval was made from, where no workflow leads to it any more.
     assert {kind: names for kind, names in left.items() if names and kind != "workflow_approval_templates"} == {}
     count = awx.store.changes
-    assert changed(absent(wanted, call, check=False)) == []
+    assert changed(absent(wanted, call, check=False, pause=at_once)) == []
     assert awx.store.changes == count
 
 
@@ -168,6 +172,52 @@ def test_a_playbook_that_the_project_lacks_is_refused(awx: Awx) -> None:
     awx.store.repositories["ssh://git.example/guardian.git"].discard("playbooks/hgs.yml")
     with pytest.raises(FabricError, match="Playbook not found for project"):
         present(items(declared(options("guardian"))), awx.as_user("admin").run, check=False, update_secrets=False)
+
+
+def test_a_playbook_that_a_project_got_later_is_fetched(awx: Awx) -> None:
+    here, call = awx.store.repositories["ssh://git.example/guardian.git"], awx.as_user("admin").run
+    here.discard("playbooks/hgs.yml")
+    wanted = items(declared(options("guardian")))
+    with pytest.raises(FabricError, match="Playbook not found for project"):
+        present(wanted, call, check=False, update_secrets=False)
+    here.add("playbooks/hgs.yml")
+    assert ("job_template", "Guarded fabric guardian: hgs") in changed(
+        present(wanted, call, check=False, update_secrets=False)
+    )
+    assert changed(present(wanted, call, check=False, update_secrets=False)) == []
+
+
+def test_a_project_that_cannot_be_fetched_is_named(awx: Awx) -> None:
+    call, wanted = awx.as_user("admin").run, items(declared(options("guardian")))
+    awx.store.repositories.pop("ssh://git.example/guardian.git")
+    for _run in ("first", "second"):
+        with pytest.raises(FabricError, match=r"GF-AWX-001.*project 'Guarded fabric guardian'"):
+            present(wanted, call, check=False, update_secrets=False)
+
+
+def test_check_mode_predicts_what_comes_back_and_all_that_refers_to_it(awx: Awx) -> None:
+    call, wanted = awx.as_user("admin").run, items(declared(options("guardian")))
+    present(wanted, call, check=False, update_secrets=False)
+    removed = {"name": "Guarded fabric guardian: log", "organization": "Guarded fabric guardian", "state": "absent"}
+    assert call("notification_template", removed, False)["changed"]  # noqa: FBT003 - as the engine calls it
+    predicted = present(wanted, call, check=True, update_secrets=False)
+    assert changed(present(wanted, call, check=False, update_secrets=False)) == changed(predicted)
+    assert ("workflow_job_template", "Guarded fabric guardian: take evidence in") in changed(predicted)
+
+
+def test_an_inventory_that_awx_does_not_delete_is_said_to_stay(awx: Awx) -> None:
+    call, wanted = awx.as_user("admin").run, items(declared(options("guardian")))
+    present(wanted, call, check=False, update_secrets=False)
+    pauses: list[float] = []
+
+    def without_tasks(seconds: float) -> None:
+        awx.store.dying = dict.fromkeys(awx.store.dying, 9)
+        pauses.append(seconds)
+
+    with pytest.raises(FabricError, match=r"GF-AWX-002.*inventory 'Guarded fabric guardian'"):
+        absent(wanted, call, check=False, pause=without_tasks)
+    assert sum(pauses) == 300
+    assert awx.names("organizations") == ["Guarded fabric guardian"]
 
 
 def test_one_domain_alone_has_no_rollout(awx: Awx) -> None:

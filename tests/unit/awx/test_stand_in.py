@@ -89,7 +89,8 @@ def refusals(awx: Awx) -> dict[str, tuple[str, Asked]]:
         "must have a project": ("job_templates", awx.template(project=None)),
         "set a default value or ask": ("job_templates", awx.template(inventory=None)),
         "Playbook not found": ("job_templates", awx.template(playbook="playbooks/none.yml")),
-        "Cannot parse": ("job_templates", awx.template(extra_vars="a: b")),
+        "Cannot parse": ("job_templates", awx.template(extra_vars="a: b: c")),
+        "is not a dictionary": ("job_templates", awx.template(extra_vars="text")),
         "DTSTART required": ("schedules", {**schedule, "rrule": "RRULE:FREQ=DAILY;INTERVAL=1"}),
         "INTERVAL required": ("schedules", {**schedule, "rrule": "DTSTART:20260101T020000Z RRULE:FREQ=DAILY"}),
         "not allowed on launch": (
@@ -120,11 +121,30 @@ def test_a_playbook_is_not_known_before_the_project_was_updated(awx: Awx) -> Non
     assert awx.ask("POST", "job_templates/", awx.template())[0] == 201
 
 
+def test_a_playbook_that_came_later_is_not_known_before_the_next_update(awx: Awx) -> None:
+    awx.synchronized()
+    awx.store.repositories[URL].add("playbooks/register.yml")
+    later = awx.template(playbook="playbooks/register.yml")
+    assert awx.ask("POST", "job_templates/", later)[0] == 400
+    assert awx.ask("POST", f"projects/{awx.project}/update/")[0] == 202
+    awx.synchronized()
+    assert awx.ask("POST", "job_templates/", later)[0] == 201
+
+
+def test_an_inventory_is_deleted_some_time_after_it_was_asked_for(awx: Awx) -> None:
+    assert awx.ask("DELETE", f"inventories/{awx.inventory}/")[0] == 202
+    status, answer = awx.ask("DELETE", f"inventories/{awx.inventory}/")
+    assert (status, answer) == (400, {"error": "Inventory is already pending deletion."})
+    assert awx.ask("DELETE", f"organizations/{awx.organization}/")[0] == 204
+    counts = [awx.ask("GET", "inventories/?name=inventory")[1]["count"] for _look in range(5)]
+    assert counts == [1, 1, 1, 0, 0]
+
+
 def test_passwords_and_rights(awx: Awx) -> None:
     assert awx.api.answer("GET", "/api/v2/teams/", "Bearer none", b"")[0] == 401
     assert awx.api.answer("GET", "/api/v1/teams/", "Bearer none", b"")[0] == 404
     assert awx.ask("GET", "teams/", user="member")[1]["count"] == 0
-    assert awx.ask("GET", f"teams/{awx.team}/", user="member")[0] == 404
+    assert awx.ask("GET", f"teams/{awx.team}/", user="member")[0] == 403
     assert awx.ask("POST", "organizations/", {"name": "x"}, user="member")[0] == 403
 
 
