@@ -64,7 +64,7 @@ def play(tasks: Sequence[Task]) -> list[Task]:
 
 
 def _condition(task: Task) -> Task:
-    """Return the condition under which a task did not do what is measured; the no-op is to cost nothing beside itself."""
+    """Return the condition under which a task did not do what is measured; the no-op has none: it would cost, too."""
     if "ansible.builtin.debug" in task:
         return {}
     drifted = " or done.drifted or done.unknown | length > 0" if "guarded.fabric.drift" in task else ""
