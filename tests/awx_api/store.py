@@ -16,6 +16,8 @@ from .checks import CHECKS, ENCRYPTED, MANAGED_TYPES, NOTIFICATION_SECRETS, secr
 from .kinds import KINDS, OWN_BY, TAKEN_ALONG, UNIFIED, Field, Kind
 
 Object = dict[str, Any]
+APPROVALS = "workflow_approval_templates"
+"""What an approval is made from: deleted with the node that it was made for (AWX 24.6.1, awx/main/signals.py)."""
 
 
 class RefusedError(Exception):
@@ -202,7 +204,9 @@ class Store:
             if holder == kind:
                 for one in [one["id"] for one in self.objects[taken].values() if one.get(name) == number]:
                     self.delete(taken, one)
-        del self.objects[kind][number]
+        gone = self.objects[kind].pop(number)
+        if kind == "workflow_job_template_nodes" and gone["unified_job_template"] in self.objects[APPROVALS]:
+            self.delete(APPROVALS, gone["unified_job_template"])
         self.roles = {key: role for key, role in self.roles.items() if role.thing != number}
         for role in self.roles.values():
             role.teams.discard(number)
@@ -235,7 +239,7 @@ class Store:
         if kind in OWN_BY:
             owner = thing[OWN_BY[kind]]
             return owner is not None and self.sees(user, self.kind_of(owner), self.objects[self.kind_of(owner)][owner])
-        if kind == "workflow_approval_templates":
+        if kind == APPROVALS:
             return any(
                 node["unified_job_template"] == thing["id"] and self.sees(user, "workflow_job_template_nodes", node)
                 for node in self.objects["workflow_job_template_nodes"].values()

@@ -85,8 +85,7 @@ def test_four_beats_and_four_to_take_it_away(awx: Awx) -> None:
     assert awx.store.changes == count
     assert changed(absent(wanted, call, check=False, pause=at_once)) == changed(predicted) != []
     left = {kind: awx.names(kind) for kind in KINDS if kind not in ("users", "workflow_job_template_nodes")}
-    # AWX leaves what an approval was made from, where no workflow leads to it any more.
-    assert {kind: names for kind, names in left.items() if names and kind != "workflow_approval_templates"} == {}
+    assert {kind: names for kind, names in left.items() if names} == {}
     count = awx.store.changes
     assert changed(absent(wanted, call, check=False, pause=at_once)) == []
     assert awx.store.changes == count
