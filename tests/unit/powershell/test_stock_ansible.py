@@ -7,12 +7,13 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.guarded.fabric.tests.powershell.generate_stubs import write_module
-from ansible_collections.guarded.fabric.tests.powershell.product_calls import product_calls
+from ansible_collections.guarded.fabric.tests.powershell.product_calls import ProductCalls, product_calls
 from ansible_collections.guarded.fabric.tests.powershell.shell import ROOT
 
 from .test_invoke_cmdlets import HOSTILE, PROBE, utf16
@@ -34,6 +35,21 @@ PLAYBOOK = """\
 """
 
 Batch = Mapping[str, object]
+Answer = Mapping[str, Any]
+READ = {"cmdlet": "Get-ProbeScalar", "parameters": {"Kind": "host"}}
+CHANGE = {"cmdlet": "Get-ProbeObject", "changes": True}
+WRONG = {"cmdlet": "Write-ProbeStream", "parameters": {"Warning": ["careful"], "ErrorId": "Busy"}}
+SECRET = {
+    "cmdlet": "Get-ProbeArgument",
+    "parameters": {"Secret": {"$secret": "pa'$x\"\u2019"}},
+    "select": ["Hex"],
+}
+FILE = {
+    "cmdlet": "Get-ProbeFile",
+    "parameters": {"Path": {"$file": {"content": "AQID", "suffix": ".pfx"}}},
+    "attach": ["FullName"],
+}
+TEXTS = [{"cmdlet": "Get-ProbeArgument", "parameters": {"Value": text}, "select": ["Type", "Hex"]} for text in HOSTILE]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +62,7 @@ def ansible_playbook() -> Path:
     return found.with_name("ansible-playbook")
 
 
-def batch(*calls: Batch, check_mode: bool = False) -> Batch:
+def batch(*calls: Batch, check_mode: bool = False) -> dict[str, Any]:
     return {"calls": [{"id": f"c{number}", **call} for number, call in enumerate(calls)], "check_mode": check_mode}
 
 
@@ -82,59 +98,60 @@ def run(ansible_playbook: Path, pwsh: Path, folder: Path, batches: Sequence[Batc
     return answers
 
 
-def test_the_module_runs_in_the_stock_wrapper(ansible_playbook: Path, pwsh: Path, tmp_path: Path) -> None:
-    read = {"cmdlet": "Get-ProbeScalar", "parameters": {"Kind": "host"}}
-    change = {"cmdlet": "Get-ProbeObject", "changes": True}
-    wrong = {"cmdlet": "Write-ProbeStream", "parameters": {"Warning": ["careful"], "ErrorId": "Busy"}}
-    secret = {
-        "cmdlet": "Get-ProbeArgument",
-        "parameters": {"Secret": {"$secret": "pa'$x\"\u2019"}},
-        "select": ["Hex"],
-    }
-    file = {
-        "cmdlet": "Get-ProbeFile",
-        "parameters": {"Path": {"$file": {"content": "AQID", "suffix": ".pfx"}}},
-        "attach": ["FullName"],
-    }
-    texts = [
-        {"cmdlet": "Get-ProbeArgument", "parameters": {"Value": text}, "select": ["Type", "Hex"]} for text in HOSTILE
-    ]
-    reading, changing, failing, refused, peeking, verbatim = run(
-        ansible_playbook,
-        pwsh,
-        tmp_path,
-        [
-            batch(read, secret, file),
-            batch(change),
-            batch(change, wrong, read),
-            batch(read, change, check_mode=True),
-            batch(read, check_mode=True),
-            batch(*texts),
-        ],
-        [PROBE],
-    )
-    assert not reading["changed"]
-    assert not reading["failed"]
-    scalar, hidden, attached = reading["results"]
+@dataclass(frozen=True)
+class Answers:
+    """What the tasks registered; starting PowerShell for each of them is what takes the time."""
+
+    reading: Answer
+    failing: Answer
+    refused: Answer
+    bound: Sequence[Answer]
+    """Results of the product's calls, which run in the task that reads."""
+
+
+@pytest.fixture(scope="module")
+def product() -> ProductCalls:
+    return product_calls("2022")
+
+
+@pytest.fixture(scope="module")
+def answers(
+    ansible_playbook: Path, pwsh: Path, product: ProductCalls, tmp_path_factory: pytest.TempPathFactory
+) -> Answers:
+    folder = tmp_path_factory.mktemp("stock")
+    published = write_module(folder / "modules", "Published", product.stubs)
+    reading = batch(READ, SECRET, FILE, *TEXTS)
+    everything = {**reading, "calls": [*reading["calls"], *product.wire]}
+    batches = [everything, batch(CHANGE, WRONG, READ), batch(READ, CHANGE, check_mode=True)]
+    read, failing, refused = run(ansible_playbook, pwsh, folder, batches, [PROBE, published])
+    return Answers(read, failing, refused, read["results"][len(reading["calls"]) :])
+
+
+def test_answers_come_back_through_the_stock_wrapper(answers: Answers) -> None:
+    assert not answers.reading["changed"]
+    assert not answers.reading["failed"]
+    scalar, hidden, attached, *verbatim = answers.reading["results"][: 3 + len(TEXTS)]
     assert scalar["output"] == ["for a program"]
     assert hidden["output"] == [{"Hex": [utf16("pa'$x\"\u2019")]}]
     assert attached["attachments"] == {"FullName": "AQID"}
-    assert changing["changed"]
+    assert [entry["output"] for entry in verbatim] == [
+        [{"Type": "System.String", "Hex": [utf16(text)]}] for text in HOSTILE
+    ]
+
+
+def test_a_failure_comes_back_through_the_stock_wrapper(answers: Answers) -> None:
+    failing = answers.failing
     assert failing["failed"]
     assert failing["changed"]
     assert failing["msg"] == "Write-ProbeStream: it went wrong"
     assert failing["results"][1]["error"]["id"] == "Busy,Write-ProbeStream"
     assert failing["results"][1]["warnings"] == ["careful"]
-    assert refused["failed"]
-    assert refused["results"] == []
-    assert peeking["results"][0]["output"] == ["for a program"]
-    assert [entry["output"] for entry in verbatim["results"]] == [
-        [{"Type": "System.String", "Hex": [utf16(text)]}] for text in HOSTILE
-    ]
 
 
-def test_every_call_of_the_collection_is_bound(ansible_playbook: Path, pwsh: Path, tmp_path: Path) -> None:
-    product = product_calls("2022")
-    module = write_module(tmp_path / "modules", "Published", product.stubs)
-    (answer,) = run(ansible_playbook, pwsh, tmp_path, [{"calls": product.wire, "check_mode": False}], [module])
-    assert product.disagreements(answer["results"]) == set()
+def test_check_mode_reaches_the_module_through_the_stock_wrapper(answers: Answers) -> None:
+    assert answers.refused["failed"]
+    assert answers.refused["results"] == []
+
+
+def test_every_call_of_the_collection_is_bound(answers: Answers, product: ProductCalls) -> None:
+    assert product.disagreements(answers.bound) == set()
