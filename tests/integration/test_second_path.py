@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from ansible_collections.guarded.fabric.lab.world.model import World
     from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import File
-    from ansible_collections.guarded.fabric.tests.powershell.shell import LanguageMode
 
 __all__ = ["pfx_files"]
 
@@ -51,27 +50,22 @@ def roll_out(operator: rollout.Operator, pfx_files: dict[str, File]) -> World:
     return operator.lab.world
 
 
-# Constrained is the mode in which it has to work: there every task is checked, run and run again.
-@pytest.mark.parametrize("way", [("ConstrainedLanguage", beats), ("FullLanguage", Lab.run)], ids=lambda way: way[0])
+# Constrained is the mode in which it has to work. That each kind of call is the same in full language is shown in
+# tests/unit/powershell.
 def test_a_rollout_ends_in_the_same_world_on_both_paths(
-    second_path: SecondPath,
-    fabric: Lab,
-    pfx_files: dict[str, File],
-    tmp_path: Path,
-    way: tuple[LanguageMode, rollout.CarryOut],
+    second_path: SecondPath, fabric: Lab, pfx_files: dict[str, File], tmp_path: Path
 ) -> None:
-    mode, carry_out = way
-    ours = roll_out(rollout.Operator(fabric.copy(), tmp_path / "ours", carry_out), pfx_files)
+    ours = roll_out(rollout.Operator(fabric.copy(), tmp_path / "ours", Lab.run), pfx_files)
 
     made = fabric.copy()
-    twin = TwinReader(made.world, made.clock, path=second_path, mode=mode)
+    twin = TwinReader(made.world, made.clock, path=second_path, mode="ConstrainedLanguage")
     made.reader = twin
-    theirs = roll_out(rollout.Operator(made, tmp_path / "theirs", carry_out), pfx_files)
+    theirs = roll_out(rollout.Operator(made, tmp_path / "theirs", beats), pfx_files)
 
     assert twin.differences == []
     assert world_differences(ours, theirs) == []
     assert world_differences(fabric.world, theirs) != []
-    assert twin.language_modes == {mode}
+    assert twin.language_modes == {"ConstrainedLanguage"}
     assert set(twin.statistics.calls) <= {cmdlet.name for cmdlet in CMDLETS.values()}
     states = Counter(vm.state for machine in theirs.machines.values() for vm in machine.virtual_machines.values())
     assert states == {"Running": 2}
