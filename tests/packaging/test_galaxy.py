@@ -8,12 +8,14 @@ import os
 import subprocess
 import sys
 import tarfile
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible_collections.guarded.fabric.scripts.tracked_files import ROOT, tracked_files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TOOLS = Path(sys.executable).parent
 NAME = "guarded.fabric"
@@ -91,32 +93,36 @@ def test_galaxy_accepts_the_artifact(artifact: Path, tmp_path: Path) -> None:
     assert {content["content_type"] for content in result["contents"]} >= {"module", "role", "playbook"}
 
 
-def documented(installed: Path, kind: str) -> dict[str, dict[str, Any]]:
-    """Return the documentation, by name, of all plugins of a kind of the installed collection."""
-    show = partial(run, "ansible-doc", "--json", "-t", kind, cwd=installed, ANSIBLE_COLLECTIONS_PATH=str(installed))
-    listed = json.loads(show("--list", NAME))
-    return dict(json.loads(show(*listed))) if listed else {}
+@pytest.fixture(scope="module")
+def documented(installed: Path) -> Mapping[str, Mapping[str, Any]]:
+    """Return the documentation of the installed collection, by kind of plugin and name."""
+    command = ("ansible-doc", "--json", "--metadata-dump", "--no-fail-on-errors", NAME)
+    shown: Mapping[str, Mapping[str, Mapping[str, Any]]] = json.loads(
+        run(*command, cwd=installed, ANSIBLE_COLLECTIONS_PATH=str(installed))
+    )
+    return shown["all"]
 
 
-def test_every_module_has_documentation_once_installed(installed: Path) -> None:
+def test_every_module_has_documentation_once_installed(documented: Mapping[str, Mapping[str, Any]]) -> None:
     modules = {f"{NAME}.{path.stem}" for path in (ROOT / "plugins" / "modules").glob("*.yml")}
     assert modules
-    shown = documented(installed, "module")
+    shown = documented["module"]
     assert set(shown) == modules
     assert [name for name, text in shown.items() if not (text["doc"] and text["examples"] and text["return"])] == []
     silent = {name: ATTRIBUTES - set(text["doc"]["attributes"]) for name, text in shown.items()}
     assert not any(silent.values()), silent
 
 
-def test_every_role_has_documentation_once_installed(installed: Path) -> None:
+def test_every_role_has_documentation_once_installed(documented: Mapping[str, Mapping[str, Any]]) -> None:
     roles = {f"{NAME}.{path.name}" for path in (ROOT / "roles").iterdir()}
     assert roles
-    assert set(documented(installed, "role")) == roles
+    assert set(documented["role"]) == roles
+    assert all(text["entry_points"] for text in documented["role"].values())
 
 
 @pytest.mark.parametrize("kind", ["filter", "lookup", "callback", "inventory"])
-def test_every_plugin_has_documentation_once_installed(installed: Path, kind: str) -> None:
+def test_every_plugin_has_documentation_once_installed(documented: Mapping[str, Mapping[str, Any]], kind: str) -> None:
     plugins = {path.stem for path in (ROOT / "plugins" / kind).glob("*.yml")}
-    shown = documented(installed, kind)
+    shown = documented[kind]
     assert {name.rsplit(".", 1)[1] for name in shown} >= plugins
     assert all(text["doc"] for text in shown.values())
