@@ -26,6 +26,11 @@ PHASES = (
     "encrypt_guests",
 )
 """The playbooks of site.yml that change something, in its order."""
+SETTINGS = """
+[defaults]
+internal_poll_interval = 0.01
+"""
+"""Ansible looks ten times less often than by default whether a task is done: a quarter of its time, if tasks wait."""
 _TIMEOUT_SECONDS = 150
 
 
@@ -118,6 +123,7 @@ class Ansible:
         directory = self.directory / f"run{self._count:02}"
         for folder in (directory, self.directory / "temporary"):
             folder.mkdir(parents=True, exist_ok=True)
+        (directory / "ansible.cfg").write_text(SETTINGS, encoding="utf-8")
         inventories = [argument for path in self.inventories for argument in ("-i", str(path))]
         targets = (
             [str(playbook)] if isinstance(playbook, Path) else [f"guarded.fabric.{name}" for name in playbook.split()]
@@ -151,6 +157,7 @@ class Ansible:
             "TMPDIR": str(self.directory / "temporary"),
             "LANG": "C.UTF-8",
             "PYTHONPYCACHEPREFIX": str(BUILD / "pycache"),
+            "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
             "ANSIBLE_HOME": str(self.directory / "ansible"),
             # Ansible asks the shell for the user's home, and not every user has one.
             "ANSIBLE_REMOTE_TEMP": str(self.directory / "temporary"),
