@@ -91,6 +91,8 @@ def _host_side(folder: Path, passes: int) -> dict[str, object] | None:
 def _night(runner: Runner, options: argparse.Namespace) -> dict[str, object]:
     heading("One night: the playbook drift, and the no-op on each host")
     found = night(runner, options.passes)
+    if found.virtual_machines != options.hosts * fabric.MACHINES_PER_HOST:
+        raise BenchError(f"the drift check saw {found.virtual_machines} virtual machines")
     shown = growth.per_host(found.costs, options.hosts)
     print(tables.per_host(shown))
     print(tables.night(found), flush=True)
