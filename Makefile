@@ -14,7 +14,7 @@ help:  ## what there is to make
 setup:  ## make this clone ready (Python 3.11 to 3.13, git; packages from PyPI)
 	@bash scripts/setup.sh
 
-test: setup  ## everything that is checked, in under ten minutes
+test: setup  ## everything that is checked
 	@.venv/bin/python scripts/check.py
 
 lint: setup  ## ruff only

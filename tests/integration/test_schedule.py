@@ -14,6 +14,8 @@ import pytest
 from ansible_collections.guarded.fabric.tests.integration.runs import Ansible
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ansible_collections.guarded.fabric.tests.integration.runs import Run
 
 UNITS = ("guarded-fabric-drift.service", "guarded-fabric-drift.timer")
@@ -28,8 +30,15 @@ class Schedule:
     directory: Path
     ansible: Ansible
 
-    def run(self, *arguments: str, playbooks: str = "schedule", **settings: object) -> Run:
+    def run(self, *arguments: str, **settings: object) -> Run:
         """Run it; nothing is started, as no test has a systemd to itself."""
+        return self.ansible.run("schedule", *arguments, "--extra-vars", self._variables(settings))
+
+    def run_twice(self, **settings: object) -> Run:
+        """Run it two times in one start of ansible-playbook."""
+        return self.ansible.run("schedule schedule", "--extra-vars", self._variables(settings))
+
+    def _variables(self, settings: Mapping[str, object]) -> str:
         variables = {
             "drift_schedule_unit_directory": str(self.directory),
             "drift_schedule_enabled": False,
@@ -38,7 +47,7 @@ class Schedule:
             "drift_schedule_inventories": [INVENTORY],
             **settings,
         }
-        return self.ansible.run(playbooks, *arguments, "--extra-vars", json.dumps(variables))
+        return json.dumps(variables)
 
     def units(self) -> list[str]:
         """Return the names of the units that are there."""
@@ -59,11 +68,9 @@ def changes(run: Run) -> list[bool]:
 def test_four_beats(schedule: Schedule) -> None:
     assert schedule.run("--check").changed != []
     assert schedule.units() == []
-    # Of two in one run, only the first has something to do.
-    twice = "schedule schedule"
-    assert changes(schedule.run(playbooks=twice)) == [True, False]
+    assert changes(schedule.run_twice()) == [True, False]
     assert schedule.units() == list(UNITS)
-    assert changes(schedule.run(playbooks=twice, drift_schedule_state="absent")) == [True, False]
+    assert changes(schedule.run_twice(drift_schedule_state="absent")) == [True, False]
     assert schedule.units() == []
 
 
