@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 import time
 from contextlib import suppress
@@ -52,10 +53,11 @@ def secrets_of(setup: Setup) -> dict[str, str]:
 
 def files(setup: Setup) -> Iterator[Path]:
     """Yield every file of a setup but those that are meant to hold secrets."""
-    for path in setup.directory.rglob("*"):
-        name = str(path.relative_to(setup.directory))
-        if path.is_file() and not name.startswith(KEPT):
-            yield path
+    # Not rglob: while Ansible runs, it removes directories that were listed a moment ago.
+    for directory, _directories, names in os.walk(setup.directory):
+        for path in (Path(directory, name) for name in names):
+            if path.is_file() and not str(path.relative_to(setup.directory)).startswith(KEPT):
+                yield path
 
 
 def leaks(content: bytes, secrets: Mapping[str, str]) -> list[str]:

@@ -87,6 +87,19 @@ class Lab:
         }
         return found
 
+    def wait_for(self, machine: str, group: str) -> None:
+        """Wait until a machine that is new answers: the lab looks a few times a second who has to listen."""
+        variables = self.variables(machine, group)
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                socket.create_connection((variables["ansible_host"], int(variables["ansible_port"]))).close()
+            except ConnectionRefusedError:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            else:
+                return
+
     def run(self, machine: str, group: str, command: str) -> str:
         """Run a command over WinRM with the variables of the inventory."""
         variables = self.variables(machine, group)
@@ -192,6 +205,7 @@ def test_a_lab_changes_by_its_story_and_by_a_reset(lab: Lab) -> None:
     assert lab.tell("move-clock", "1000").returncode == 0
     assert lab.status()["world_time"] > before
     assert lab.tell("add-rogue", "mallory").returncode == 0
+    lab.wait_for("mallory", "strangers")
     assert lab.run("mallory", "strangers", "hostname") == "mallory"
     assert lab.tell("add-rogue", "mallory").returncode == 1
     assert lab.tell("down").returncode == 0
