@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run every check of the project and say how each ended and what it took: `make test`.
 
-`check.py` runs all of them, `check.py types lint` those. What runs the program goes one after the other, and beside it,
-one after the other too, what reads the files: tests that wait for a machine to restart leave a core idle. Each check is
-shown when it ends, and runs even if an earlier one failed. Exit status 1 if any failed.
+`check.py` runs all of them, `check.py types lint` those. What reads the files goes two at a time, and is shown when it
+ends; what runs the program comes after, one by one, as it uses every core itself. Every check runs even if an earlier
+one failed. Exit status 1 if any failed.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import os
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".venv" / "bin"
@@ -50,6 +50,7 @@ def packages() -> tuple[str, ...]:
     return tuple(f"--package={PACKAGE}.{folder}" for folder in folders if any((ROOT / folder).rglob("*.py")))
 
 
+# The longest first.
 READING = (
     Check(
         "sanity",
@@ -65,16 +66,15 @@ READING = (
     Check("format", "ruff: one way to lay out Python", ("ruff", "format", "--check")),
 )
 RUNNING = (
-    # First, as it is the one that leaves time to others.
-    Check(
-        "integration",
-        "pytest: stock ansible-playbook against the lab",
-        ("pytest", "-q", "-n", "4", "--dist", "loadfile", "tests/integration"),
-    ),
     Check(
         "unit",
         "pytest: the parts, the published cmdlet syntax, the collection as Galaxy gets it",
         ("pytest", "-q", "-n", "2", "tests/unit", "tests/contracts", "tests/packaging"),
+    ),
+    Check(
+        "integration",
+        "pytest: stock ansible-playbook against the lab",
+        ("pytest", "-q", "-n", "4", "--dist", "loadfile", "tests/integration"),
     ),
 )
 
@@ -84,8 +84,8 @@ def heading(check: Check) -> str:
     return f"\n== {check.name}: {check.purpose}"
 
 
-def execute(check: Check) -> tuple[Outcome, str]:
-    """Run one check; return with how it ended what it said."""
+def execute(check: Check, output: int | None) -> tuple[Outcome, str]:
+    """Run one check, its output going where subprocess is told; return also what it said, if that is a pipe."""
     start = time.monotonic()
     done = subprocess.run(
         [TOOLS / check.command[0], *check.command[1:]],
@@ -93,22 +93,28 @@ def execute(check: Check) -> tuple[Outcome, str]:
         env=environment(),
         check=False,
         text=True,
-        stdout=subprocess.PIPE,
+        stdout=output,
         stderr=subprocess.STDOUT,
     )
-    return Outcome(check, done.returncode, time.monotonic() - start), done.stdout
+    return Outcome(check, done.returncode, time.monotonic() - start), done.stdout or ""
 
 
-def one_by_one(checks: Sequence[Check]) -> list[Outcome]:
-    """Run checks in order; show each when it ends."""
-    outcomes = []
+def side_by_side(checks: Sequence[Check]) -> Iterator[Outcome]:
+    """Run checks two at a time; show each when it ends."""
+    with ThreadPoolExecutor(2) as pool:
+        for ended in as_completed(pool.submit(execute, check, subprocess.PIPE) for check in checks):
+            outcome, said = ended.result()
+            print(f"{heading(outcome.check)}\n{said}== {verdict(outcome)}", flush=True)
+            yield outcome
+
+
+def one_by_one(checks: Sequence[Check]) -> Iterator[Outcome]:
+    """Run checks in order, their output passed through."""
     for check in checks:
-        outcome, said = execute(check)
-        # In one piece: the other lane writes too.
-        sys.stdout.write(f"{heading(check)}\n{said}== {verdict(outcome)}\n")
-        sys.stdout.flush()
-        outcomes.append(outcome)
-    return outcomes
+        print(heading(check), flush=True)
+        outcome, _ = execute(check, None)
+        print(f"== {verdict(outcome)}", flush=True)
+        yield outcome
 
 
 def environment() -> dict[str, str]:
@@ -131,10 +137,10 @@ def main(names: list[str]) -> int:
         return 2
     chosen = set(names) or known
     start = time.monotonic()
-    lanes = [[check for check in lane if check.name in chosen] for lane in (RUNNING, READING)]
-    print(f"running {', '.join(check.name for lane in lanes for check in lane)}", flush=True)
-    with ThreadPoolExecutor(len(lanes)) as pool:
-        outcomes = [outcome for ended in pool.map(one_by_one, lanes) for outcome in ended]
+    outcomes = [
+        *side_by_side([check for check in READING if check.name in chosen]),
+        *one_by_one([check for check in RUNNING if check.name in chosen]),
+    ]
     failed = [outcome for outcome in outcomes if outcome.status]
     print(f"\n{len(outcomes)} checks in {time.monotonic() - start:.0f} s")
     for outcome in failed:
