@@ -9,22 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .ansible_runs import Cost, write_play
-from .cells import NO_OP, cells, play
+from .cells import NO_OP, cells, play, resources
 from .process_cost import BenchError, memory_of_children
 
 if TYPE_CHECKING:
     from .ansible_runs import Runner
 
 DRIFT = "the playbook drift"
-VARIABLES = json.dumps(
-    {
-        "drift_fail_at": [{"severity": "never"}],
-        "shielded_vm_declared": {
-            "shielded_vms": {"config": "{{ shielded_vm_names | guarded.fabric.named_items }}", "state": "gathered"}
-        },
-    }
-)
-"""No tenant has shielded the machines of this fabric: they are read, and compared with nothing."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +33,9 @@ class Night:
 def night(runner: Runner, passes: int) -> Night:
     """Check the whole fabric for drift, and run the no-op, in turns. Raises BenchError where a machine was not seen."""
     fabric = runner.fabric
+    # No tenant has shielded the machines of this fabric: they are read, as in the cells, and compared with nothing.
+    machines = {"shielded_vms": resources(fabric.exchange)["shielded_vms"]}
+    variables = json.dumps({"drift_fail_at": [{"severity": "never"}], "shielded_vm_declared": machines})
     no_op = write_play(runner.folder, NO_OP, play(cells(fabric.exchange)[NO_OP]))
     costs: dict[str, list[Cost]] = {NO_OP: [], DRIFT: []}
     with memory_of_children(but=fabric.pid) as memory:
@@ -49,7 +43,7 @@ def night(runner: Runner, passes: int) -> Night:
             runner.say(f"night, pass {number} of {passes}: {NO_OP}")
             costs[NO_OP].append(runner.measured(no_op, name="night-no-op"))
             runner.say(f"night, pass {number} of {passes}: {DRIFT}")
-            costs[DRIFT].append(runner.measured("guarded.fabric.drift", "-e", VARIABLES, name="night-drift"))
+            costs[DRIFT].append(runner.measured("guarded.fabric.drift", "-e", variables, name="night-drift"))
     written = json.loads((runner.folder / "drift" / "latest" / "findings.json").read_text(encoding="utf-8"))
     if unseen := [machine["name"] for machine in written["machines"] if not machine["seen"]]:
         raise BenchError(f"{len(unseen)} machines were not seen, {unseen[0]} first")

@@ -24,6 +24,7 @@ from .exchange import (
     approve,
     held,
     load,
+    load_existing,
     put,
     remove,
     tidy,
@@ -53,15 +54,6 @@ def _differences(kind: ArtifactKind, old: Artifact | None, new: Artifact) -> tup
     return tuple(_DIFFERENCES[kind.folder](old.content, new.content))
 
 
-def _present(path: Path, kind: ArtifactKind) -> Artifact | None:
-    try:
-        return load(path, kind)
-    except FabricError as error:
-        if error.problems[0].kind is ARTIFACT_MISSING:
-            return None
-        raise
-
-
 def judge(path: Path, approval: Approval, *, check_mode: bool) -> Verdict:
     """Approve an artifact; in check mode, say what that would do. Raises FabricError."""
     kind = BY_FOLDER.get(path.parent.name)
@@ -76,7 +68,7 @@ def _judge(path: Path, kind: ArtifactKind, approval: Approval, *, check_mode: bo
     if path.name.endswith(ending):
         target = path.with_name(path.name.removesuffix(ending) + kind.suffix)
         return _judge_candidate(path, target, kind, approval, check_mode=check_mode)
-    artifact = _present(path, kind) if check_mode else load(path, kind)
+    artifact = load_existing(path, kind) if check_mode else load(path, kind)
     if artifact is None:  # an earlier task of the same play may capture it
         return Verdict(Artifact(str(path), None, None), changed=True, differences=())
     if _is_approved(artifact):
@@ -91,7 +83,7 @@ def _is_approved(artifact: Artifact) -> bool:
 def _judge_candidate(path: Path, target: Path, kind: ArtifactKind, approval: Approval, *, check_mode: bool) -> Verdict:
     if not check_mode:
         tidy(path, kind)
-    candidate, known = _present(path, kind), _present(target, kind)
+    candidate, known = load_existing(path, kind), load_existing(target, kind)
     if candidate is None:
         if known is not None and _is_approved(known):  # the candidate took its place in an earlier run
             return Verdict(known, changed=False, differences=())

@@ -105,8 +105,9 @@ class Answers:
     reading: Answer
     failing: Answer
     refused: Answer
+    probed: Sequence[Answer]
     bound: Sequence[Answer]
-    """Results of the product's calls, which run in the task that reads."""
+    """Results of the task that reads, in two parts: of the probe's calls, and of the product's after them."""
 
 
 @pytest.fixture(scope="module")
@@ -121,16 +122,16 @@ def answers(
     folder = tmp_path_factory.mktemp("stock")
     published = write_module(folder / "modules", "Published", product.stubs)
     reading = batch(READ, SECRET, FILE, *TEXTS)
-    everything = {**reading, "calls": [*reading["calls"], *product.wire]}
+    everything, probes = {**reading, "calls": [*reading["calls"], *product.wire]}, len(reading["calls"])
     batches = [everything, batch(CHANGE, WRONG, READ), batch(READ, CHANGE, check_mode=True)]
     read, failing, refused = run(ansible_playbook, pwsh, folder, batches, [PROBE, published])
-    return Answers(read, failing, refused, read["results"][len(reading["calls"]) :])
+    return Answers(read, failing, refused, read["results"][:probes], read["results"][probes:])
 
 
 def test_answers_come_back_through_the_stock_wrapper(answers: Answers) -> None:
     assert not answers.reading["changed"]
     assert not answers.reading["failed"]
-    scalar, hidden, attached, *verbatim = answers.reading["results"][: 3 + len(TEXTS)]
+    scalar, hidden, attached, *verbatim = answers.probed
     assert scalar["output"] == ["for a program"]
     assert hidden["output"] == [{"Hex": [utf16("pa'$x\"\u2019")]}]
     assert attached["attachments"] == {"FullName": "AQID"}
