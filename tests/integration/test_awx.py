@@ -64,17 +64,21 @@ def variables(host: str) -> dict[str, object]:
     }
 
 
-def test_no_secret_is_said_aloud(setup: Setup) -> None:
+def test_check_mode_predicts_and_no_secret_is_said_aloud(setup: Setup) -> None:
     with serving(Api(setup.store)) as host:
+        predicted = setup.run("--check", "-vvvv", **variables(host))
+        assert setup.store.changes == 0
         made = setup.run("-vvvv", **variables(host))
         setup.store.repositories.clear()
         broken = variables(host) | {"awx_prefix": "Another"}
         refused = setup.run("-vvvv", **broken)
-    assert made.code == 0, made.output
+    assert [run.code for run in (predicted, made)] == [0, 0], made.output
+    (expected,), (result,) = predicted.of("guarded.fabric.awx_setup"), made.of("guarded.fabric.awx_setup")
+    assert expected.result["objects"] == result.result["objects"]
     assert refused.code != 0
     assert "GF-AWX-001" in refused.output
     assert CANARY in str(setup.store.objects["credentials"])
-    for run in (made, refused):
+    for run in (predicted, made, refused):
         assert CANARY not in run.output + str(run.results)
 
 
@@ -92,7 +96,6 @@ def test_ansible_controller_is_taken_as_well(setup: Setup) -> None:
     with serving(Api(setup.store, prefix="/api/controller/")) as host:
         wrong = setup.run("--check", **variables(host))
         predicted = setup.run("--check", **variables(host), awx_collection="ansible.controller")
-        assert setup.store.changes == 0
     assert "GF-AWX-001" in wrong.output
     assert predicted.code == 0, predicted.output
     assert predicted.changed != []
