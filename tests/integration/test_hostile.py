@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ansible_collections.guarded.fabric.tests.integration.runs import Run, Running
 
 LOOKUP = "{{ lookup('pipe', 'touch owned') }}"
+GIBIBYTE = 1024**3
 BASE = 200 * 1024**2
 """What a process of Ansible takes without an answer, generously."""
 
@@ -49,11 +50,11 @@ FEATURES = {"Name": "Hyper-V", "InstallState": "Available"}
 
 
 class Flood(bytes):
-    """Four times the output that fits into the memory which a task may take, made when it is asked for."""
+    """Output of four gigabytes, made when it is asked for."""
 
     def __len__(self) -> int:
         """Claim it."""
-        return 4 * ANSWER_MEMORY
+        return 4 * GIBIBYTE
 
     def __getitem__(self, part: object) -> bytes:  # type: ignore[override]
         """Make a part of it."""
