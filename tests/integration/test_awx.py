@@ -96,6 +96,7 @@ def test_ansible_controller_is_taken_as_well(setup: Setup) -> None:
     with serving(Api(setup.store, prefix="/api/controller/")) as host:
         wrong = setup.run("--check", **variables(host))
         predicted = setup.run("--check", **variables(host), awx_collection="ansible.controller")
+        assert setup.store.changes == 0
     assert "GF-AWX-001" in wrong.output
     assert predicted.code == 0, predicted.output
     assert predicted.changed != []
