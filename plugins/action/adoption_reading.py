@@ -35,7 +35,7 @@ class ActionModule(FabricAction):
         # The module itself refuses a batch that would change something then.
         self._task.check_mode = True
         parameters = self.fabric_validate(SPEC)
-        work = reading(parameters["part"], str(task_vars.get("inventory_hostname", "")), parameters["scan"])
+        work = reading(parameters["part"], self.fabric_machine(task_vars), parameters["scan"])
         try:
             living = self.fabric_drive(work, task_vars, reboot_timeout=0)
         except FabricError as error:

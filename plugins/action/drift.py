@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from ansible_collections.guarded.fabric.plugins.plugin_utils.resource import Item, Resource
 
 SPEC: Spec = {
-    "resources": {"type": "dict", "required": True},
+    "resources": {"type": "dict", "default": {}},
+    "declared": {"type": "list", "elements": "str", "default": []},
     "health": {"type": "list", "elements": "str", "choices": list(machine_health.ASPECTS), "default": []},
 }
 NOT_DECLARED = ("rendered",)
@@ -48,12 +50,19 @@ class ActionModule(FabricAction):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the task."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        task_vars = task_vars or {}
-        thing = str(task_vars.get("inventory_hostname", ""))
+        try:
+            return {**result, **self._look(task_vars or {})}
+        finally:
+            # In a loop over machines Ansible closes only the last connection.
+            with suppress(Exception):
+                self._connection.close()
+
+    def _look(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        thing = self.fabric_machine(task_vars)
         parameters = self.fabric_validate(SPEC)
         # The module itself refuses a batch that would change something then.
         self._task.check_mode = True
-        given = self._given(parameters["resources"])
+        given = self._given({**parameters["resources"], **self._declared(parameters["declared"], task_vars)})
         health = parameters["health"]
         declarations: dict[str, Declaration] = {}
         verdicts: dict[str, Verdict] = {}
@@ -70,15 +79,28 @@ class ActionModule(FabricAction):
             verdicts |= sight.verdicts
             told = machine_health.read(health, sight.others, datetime.now(timezone.utc))
         except FabricError as error:
-            return {**result, "failed": True, "changed": False, **failure_result(error)}
+            return {"failed": True, "changed": False, **failure_result(error)}
         return {
-            **result,
             "changed": False,
             "drifted": any(verdict.differences for verdict in verdicts.values()),
             "unknown": [name for name in given if not verdicts[name].known],
             "health": told,
             "resources": {name: _shown(RESOURCES[name], verdicts[name]) for name in given},
         }
+
+    def _declared(self, names: Sequence[str], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the resources in variables of the machine; a task's templates see those of the host that delegates."""
+        variables = task_vars.get("ansible_delegated_vars", {}).get(self._task.delegate_to, task_vars)
+        templar = self._templar.copy_with_new_env(available_variables=variables)
+        resources: dict[str, Any] = {}
+        for name in names:
+            if name not in variables:
+                raise AnsibleActionFail(f"declared: there is no variable {name}")
+            value = templar.template(variables[name])
+            if not isinstance(value, dict):
+                raise AnsibleActionFail(f"declared: {name} has to be a dictionary of resources")
+            resources |= value
+        return resources
 
     def _given(self, resources: Mapping[str, object]) -> Mapping[str, tuple[str, Sequence[Item]]]:
         """Return state and config by name of the resource. Raises AnsibleActionFail for what no resource takes."""

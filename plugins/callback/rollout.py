@@ -71,6 +71,8 @@ class Step:
     ok: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    delegated: bool = False
+    """Whether its loops run over machines, which count then instead of the hosts that the loops are of."""
 
 
 def step_line(step: Step, seconds: float) -> str:
@@ -133,6 +135,15 @@ def unreachable_lines(host: str, result: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _host_of(result: Any) -> str:  # noqa: ANN401
+    return str(result._host.get_name())  # noqa: SLF001
+
+
+def _delegated(result: Any) -> str:  # noqa: ANN401
+    """Return the name of the machine that a task was delegated to; empty where it was not."""
+    return str(result._task_fields.get("delegate_to") or "")  # noqa: SLF001
+
+
 def _color(purpose: str) -> str:
     """Return the colour that the user's settings give to a purpose, such as ERROR."""
     return str(getattr(constants, f"COLOR_{purpose}"))
@@ -168,24 +179,46 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_ok(self, result: Any) -> None:  # noqa: ANN401
         """Count a host on which the task went well."""
-        if result._task.action in QUIET:  # noqa: SLF001 - the callback API hands results over so
+        if result._task.action in QUIET or self._counted(result):  # noqa: SLF001 - the callback API hands results over so
             return
-        changed = bool(result._result.get("changed"))  # noqa: SLF001 - the callback API hands results over so
-        if self._step is not None:
-            (self._step.changed if changed else self._step.ok).append(result._host.get_name())  # noqa: SLF001
-        if self._phases:
-            self._phases[-1].results += 1
-            self._phases[-1].changed += changed
+        self._count_success(result, _host_of(result))
         if result._task.action in constants._ACTION_DEBUG:  # noqa: SLF001
             self._show_message(result._result.get("msg"))  # noqa: SLF001
 
+    def v2_runner_item_on_ok(self, result: Any) -> None:  # noqa: ANN401
+        """Count a machine that a loop was delegated to."""
+        if self._step is not None and (machine := _delegated(result)):
+            self._step.delegated = True
+            self._count_success(result, machine)
+
+    def v2_runner_item_on_failed(self, result: Any) -> None:  # noqa: ANN401
+        """Show why a task failed on a machine that a loop was delegated to, or why that cannot be reached."""
+        if self._step is not None and (machine := _delegated(result)):
+            self._step.delegated = True
+            ignored = "unreachable" if result._result.get("unreachable") else "errors"  # noqa: SLF001
+            self._count_failure(machine, ignored=bool(result._task_fields.get(f"ignore_{ignored}")))  # noqa: SLF001
+            lines = unreachable_lines if ignored == "unreachable" else failure_lines
+            self._show_failure(lines(machine, result._result))  # noqa: SLF001
+
+    def _counted(self, result: Any) -> bool:  # noqa: ANN401
+        """Whether the machines of a loop were counted one by one."""
+        return self._step is not None and self._step.delegated and "results" in result._result  # noqa: SLF001
+
+    def _count_success(self, result: Any, host: str) -> None:  # noqa: ANN401
+        changed = bool(result._result.get("changed"))  # noqa: SLF001
+        if self._step is not None:
+            (self._step.changed if changed else self._step.ok).append(host)
+        if self._phases:
+            self._phases[-1].results += 1
+            self._phases[-1].changed += changed
+
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:  # noqa: ANN401, FBT001, FBT002
         """Show why a task failed."""
-        self._count_failure(result, ignored=ignore_errors)
-        self._show_failure(failure_lines(result._host.get_name(), result._result))  # noqa: SLF001
+        if not self._counted(result):
+            self._count_failure(_host_of(result), ignored=ignore_errors)
+            self._show_failure(failure_lines(_host_of(result), result._result))  # noqa: SLF001
 
-    def _count_failure(self, result: Any, *, ignored: bool) -> None:  # noqa: ANN401
-        host = result._host.get_name()  # noqa: SLF001
+    def _count_failure(self, host: str, *, ignored: bool) -> None:
         if self._step is not None:
             self._step.failed.append(host)
         if self._phases:
@@ -198,8 +231,9 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_unreachable(self, result: Any) -> None:  # noqa: ANN401
         """Show why a host cannot be reached."""
-        self._count_failure(result, ignored=False)
-        self._show_failure(unreachable_lines(result._host.get_name(), result._result))  # noqa: SLF001
+        if not self._counted(result):
+            self._count_failure(_host_of(result), ignored=False)
+            self._show_failure(unreachable_lines(_host_of(result), result._result))  # noqa: SLF001
 
     def v2_playbook_on_stats(self, stats: Any) -> None:  # noqa: ANN401
         """Show what each phase cost, and which hosts failed."""

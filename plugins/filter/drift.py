@@ -21,6 +21,24 @@ def shown_machines(
     ]
 
 
+def batched_machines(
+    parts: Mapping[str, Sequence[str]], readers: Sequence[Mapping[str, Any]], variable: str, batch: str
+) -> list[dict[str, Any]]:
+    """Return the same of machines that a few readers looked at in a loop each, from the variables of the readers.
+
+    A loop that ended without results says of its whole batch why.
+    """
+    results: dict[str, Any] = {}
+    for reader in readers:
+        registered = reader.get(variable)
+        if registered is not None:
+            results |= dict.fromkeys(reader[batch], registered)
+            results |= {one[one["ansible_loop_var"]]: one for one in registered.get("results", ())}
+    return [
+        {"name": name, "part": part, "result": results.get(name)} for part, names in parts.items() for name in names
+    ]
+
+
 def merged_machines(slices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the machines of several slices: one that two of them had is as the one shows it that saw it."""
     merged: dict[tuple[str, str], dict[str, Any]] = {}
@@ -40,4 +58,8 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., object]]:
         """Return them by name."""
-        return {"shown_machines": shown_machines, "merged_machines": merged_machines}
+        return {
+            "shown_machines": shown_machines,
+            "batched_machines": batched_machines,
+            "merged_machines": merged_machines,
+        }

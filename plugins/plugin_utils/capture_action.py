@@ -48,7 +48,7 @@ class CaptureAction(FabricAction):
         request = CaptureRequest(
             config=parameters["config"],
             exchange=parameters["exchange"],
-            thing=str(task_vars.get("inventory_hostname", "")),
+            thing=self.fabric_machine(task_vars),
             now=utc_now(),
             check_mode=bool(self._task.check_mode),
         )

@@ -26,7 +26,7 @@ class InspectionAction(FabricAction):
         given = self.fabric_validate(argument_spec(self.inspection.options))
         try:
             (options,) = with_files(self.inspection.options, [given], self._find, ahead=False)
-            question = Question(options, str(task_vars.get("inventory_hostname", "")), datetime.now(timezone.utc))
+            question = Question(options, self.fabric_machine(task_vars), datetime.now(timezone.utc))
             told = self.fabric_drive(inspecting(self.inspection, question), task_vars, reboot_timeout=0)
         except FabricError as error:
             return {**result, "failed": True, "changed": False, **failure_result(error)}

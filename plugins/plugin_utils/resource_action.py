@@ -58,6 +58,10 @@ class FabricAction(ActionBase):
     _supports_check_mode = True
     _requires_connection = True
 
+    def fabric_machine(self, task_vars: Mapping[str, Any]) -> str:
+        """Return the name of the machine that is worked on: another host may have delegated the task to it."""
+        return str(self._task.delegate_to or task_vars.get("inventory_hostname", ""))
+
     def fabric_validate(self, spec: Spec) -> dict[str, Any]:
         """Check the controller and the task's options. Raises AnsibleActionFail before anything is sent to a host."""
         if absent := requirements.missing():
@@ -100,7 +104,7 @@ class FabricAction(ActionBase):
         return {}
 
     def _execute(self, need: Execute, task_vars: dict[str, Any]) -> Answer:
-        thing = str(task_vars.get("inventory_hostname", ""))
+        thing = self.fabric_machine(task_vars)
         try:
             with at_most(ANSWER_MEMORY):
                 answer: Answer = self._execute_module(
@@ -137,7 +141,7 @@ class FabricAction(ActionBase):
         )
         result = action.run(task_vars=task_vars)
         if result.get("failed") or result.get("unreachable"):
-            thing = str(task_vars.get("inventory_hostname", ""))
+            thing = self.fabric_machine(task_vars)
             raise FabricError(Problem(RESTART_FAILED, thing, str(result.get("msg", ""))))
 
 
@@ -186,7 +190,7 @@ class ResourceAction(FabricAction):
             request = Request(
                 state=parameters["state"],
                 config=with_files(self.resource.options, config, self._find, ahead=ahead),
-                thing=str(task_vars.get("inventory_hostname", "")),
+                thing=self.fabric_machine(task_vars),
                 check_mode=check_mode,
                 reboot=parameters["reboot"],
                 settle_seconds=parameters["settle_timeout"],

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from ansible_collections.guarded.fabric.tests.integration.setups import Setup, s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from ansible_collections.guarded.fabric.tests.integration.runs import Running
 
@@ -83,6 +85,28 @@ def test_after_their_repair_the_next_run_brings_them_along(large: Setup) -> None
         time.sleep(0.05)
     large.ansible.succeed("site")
     assert describe(large.lab.world()) == expected()
+
+
+def test_what_is_wrong_with_one_host_of_a_batch_is_said_of_that_one(large: Setup, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yml"
+    wrong.write_text("guarded_hosts: {hosts: {host03: {ansible_port: '{{ nowhere }}'}}}", encoding="utf-8")
+    large.lab.tell("kill", machine="host02")
+    # One fork has one batch of all three.
+    done = large.ansible.run("drift", "--forks", "1", "--inventory", str(wrong))
+    large.lab.tell("revive", machine="host02")
+    while power(large, "host02") != "up":
+        time.sleep(0.05)
+    path = large.directory / "drift" / "latest" / "findings.json"
+    written = json.loads(path.read_text(encoding="utf-8"))
+    found = {item["machine"]: (item["id"], item["actual"]) for item in written["findings"]}
+    assert set(found) == {"host02", "host03"}, done.output
+    assert found["host02"][0] == found["host03"][0] == "GF-DRF-009"
+    assert "GF-CON-005" in found["host02"][1]
+    assert "nowhere" in found["host03"][1]
+    # What is declared for each is its own: only the first has a virtual machine.
+    assert [(item["name"], item["host"]) for item in written["virtual_machines"]] == [("vm01", "host01")]
+    assert "nothing to do" not in done.output
+    assert "Look at the host: ok on host01, FAILED on host02, host03" in done.output
 
 
 def test_a_dead_reference_host_does_not_keep_the_others_from_their_turn(large: Setup) -> None:

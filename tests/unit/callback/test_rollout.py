@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 from ansible_collections.guarded.fabric.plugins.callback.rollout import (
+    CallbackModule,
     Phase,
     Step,
     failure_lines,
@@ -25,6 +27,31 @@ def test_a_step_says_where_it_changed_something_and_where_not() -> None:
 
 def test_many_hosts_are_counted() -> None:
     assert "ok on 4 machines" in step_line(Step("x", 0.0, ok=["a", "b", "c", "d"]), 0)
+
+
+def test_machines_count_that_a_loop_is_delegated_to() -> None:
+    shows = CallbackModule()
+    lines: list[str] = []
+    shows._display = SimpleNamespace(display=lambda line, **_color: lines.append(line))
+    shows.v2_playbook_on_play_start(SimpleNamespace(get_name=lambda: "Look"))
+    shows.v2_playbook_on_task_start(SimpleNamespace(get_name=lambda: "Look at the host"), is_conditional=False)
+    shows.v2_runner_item_on_ok(result("host01", {}, delegate_to="host02"))
+    shows.v2_runner_item_on_failed(result("host01", {"unreachable": True, "msg": "Read timed out."}, "host03"))
+    shows.v2_runner_item_on_failed(result("host01", {"msg": "boom"}, "host04"))
+    shows.v2_runner_on_failed(result("host01", {"results": [], "msg": "One or more items failed"}), ignore_errors=True)
+    shows.v2_runner_on_unreachable(result("host01", {"results": []}))
+    shows.v2_playbook_on_play_start(SimpleNamespace(get_name=lambda: "Next"))
+    assert "  Look at the host: ok on host02, FAILED on host03, host04 (0.0 s)" in lines
+    assert "    host04: boom" in lines
+    assert not any("host01" in line for line in lines)
+    (phase, _) = shows._phases
+    assert (phase.results, phase.failed) == (3, 0)
+
+
+def result(host: str, given: dict[str, object], delegate_to: str | None = None) -> SimpleNamespace:
+    fields = {"delegate_to": delegate_to, "ignore_errors": True, "ignore_unreachable": True}
+    task = SimpleNamespace(action="guarded.fabric.drift")
+    return SimpleNamespace(_host=SimpleNamespace(get_name=lambda: host), _result=given, _task=task, _task_fields=fields)
 
 
 def test_the_table_adds_up_and_leaves_out_phases_without_hosts() -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 from ansible.errors import AnsibleActionFail
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 from ansible_collections.guarded.fabric.plugins.action import drift as action
 from ansible_collections.guarded.fabric.plugins.plugin_utils.artifact_kinds import CODE_INTEGRITY_POLICY
 from ansible_collections.guarded.fabric.plugins.plugin_utils.calls import ANY_ERROR, Call, Ref, Results
@@ -222,6 +225,46 @@ def test_a_secret_that_differs_is_not_shown(stages: Stages) -> None:
         Difference("", "echo", "no", "is ******** here"),
     )
     assert "s3cr3t" not in repr(verdict)
+
+
+def test_what_is_declared_is_that_of_the_machine_that_the_task_is_delegated_to() -> None:
+    features = trust_as_template("{{ features }}")
+    declared = {"windows_features": {"config": [{"name": features}]}}
+    plugin = action.ActionModule.__new__(action.ActionModule)
+    delegating = {"features": "RSAT", "host_declared": declared}
+    machine = {"features": "Hyper-V", "host_declared": declared}
+    task_vars = {**delegating, "ansible_delegated_vars": {"host02": machine}}
+    plugin._templar = Templar(DataLoader(), task_vars)
+    named = []
+    for delegate_to in (None, "host02"):
+        plugin._task = SimpleNamespace(delegate_to=delegate_to)
+        named.append(plugin._declared(["host_declared"], task_vars)["windows_features"]["config"][0]["name"])
+    assert named == ["RSAT", "Hyper-V"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"), [({}, "no variable host_declared"), ({"host_declared": [1]}, "has to be a dictionary")]
+)
+def test_a_variable_that_declares_nothing_is_refused(variables: dict[str, object], said: str) -> None:
+    plugin = action.ActionModule.__new__(action.ActionModule)
+    plugin._task = SimpleNamespace(delegate_to=None)
+    plugin._templar = Templar(DataLoader(), variables)
+    with pytest.raises(AnsibleActionFail, match=said):
+        plugin._declared(["host_declared"], variables)
+
+
+def test_the_connection_is_closed_whatever_comes_of_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = []
+    plugin = action.ActionModule.__new__(action.ActionModule)
+    plugin._connection = SimpleNamespace(close=lambda: closed.append(True))
+    monkeypatch.setattr(action.FabricAction, "run", lambda *_arguments: {})
+    monkeypatch.setattr(plugin, "_look", lambda _task_vars: {"drifted": False})
+    assert plugin.run(task_vars={}) == {"drifted": False}
+    monkeypatch.delattr(plugin, "_look")
+    plugin._task = SimpleNamespace(delegate_to=None, args={"resources": 1})
+    with pytest.raises(AnsibleActionFail):
+        plugin.run(task_vars={})
+    assert closed == [True, True]
 
 
 def test_states_are_those_that_say_what_a_machine_is_to_be() -> None:
