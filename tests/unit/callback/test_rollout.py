@@ -32,7 +32,7 @@ def test_many_hosts_are_counted() -> None:
 def test_machines_count_that_a_loop_is_delegated_to() -> None:
     shows = CallbackModule()
     lines: list[str] = []
-    shows._display = SimpleNamespace(display=lambda line, **_color: lines.append(line))
+    vars(shows)["_display"] = SimpleNamespace(display=lambda line, **_color: lines.append(line))
     shows.v2_playbook_on_play_start(SimpleNamespace(get_name=lambda: "Look"))
     shows.v2_playbook_on_task_start(SimpleNamespace(get_name=lambda: "Look at the host"), is_conditional=False)
     shows.v2_runner_item_on_ok(result("host01", {}, delegate_to="host02"))

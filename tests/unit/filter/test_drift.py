@@ -13,14 +13,11 @@ def machine(name: str, result: object, part: str = "host") -> dict[str, object]:
 
 
 def test_a_batch_shows_each_of_its_machines() -> None:
-    looks = {
-        "results": [{**SAW, "ansible_loop_var": "who", "who": "b"}],
-        "failed": True,
-        "msg": "One or more items failed",
-    }
-    readers = [{"looks": looks, "batch": ["b"]}, {"batch": ["d"]}]
+    look = {**SAW, "ansible_loop_var": "who", "who": "b"}
+    looks = {"results": [look], "failed": True, "msg": "One or more items failed"}
+    readers: list[dict[str, object]] = [{"looks": looks, "batch": ["b"]}, {"batch": ["d"]}]
     shown = batched_machines({"host": ["b", "d"], "tenant": ["e"]}, readers, "looks", "batch")
-    assert shown == [machine("b", looks["results"][0]), machine("d", None), machine("e", None, "tenant")]
+    assert shown == [machine("b", look), machine("d", None), machine("e", None, "tenant")]
 
 
 def test_a_batch_that_shows_nothing_says_so_of_each_of_its_machines() -> None:

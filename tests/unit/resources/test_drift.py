@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from ansible.errors import AnsibleActionFail
 from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.action import ActionBase
 from ansible.template import Templar, trust_as_template
 from ansible_collections.guarded.fabric.plugins.action import drift as action
 from ansible_collections.guarded.fabric.plugins.plugin_utils.artifact_kinds import CODE_INTEGRITY_POLICY
@@ -227,17 +228,22 @@ def test_a_secret_that_differs_is_not_shown(stages: Stages) -> None:
     assert "s3cr3t" not in repr(verdict)
 
 
+def bare(**parts: object) -> action.ActionModule:
+    """Return an action that has only these parts."""
+    plugin = action.ActionModule.__new__(action.ActionModule)
+    vars(plugin).update(parts)
+    return plugin
+
+
 def test_what_is_declared_is_that_of_the_machine_that_the_task_is_delegated_to() -> None:
     features = trust_as_template("{{ features }}")
     declared = {"windows_features": {"config": [{"name": features}]}}
-    plugin = action.ActionModule.__new__(action.ActionModule)
     delegating = {"features": "RSAT", "host_declared": declared}
     machine = {"features": "Hyper-V", "host_declared": declared}
     task_vars = {**delegating, "ansible_delegated_vars": {"host02": machine}}
-    plugin._templar = Templar(DataLoader(), task_vars)
     named = []
     for delegate_to in (None, "host02"):
-        plugin._task = SimpleNamespace(delegate_to=delegate_to)
+        plugin = bare(_templar=Templar(DataLoader(), task_vars), _task=SimpleNamespace(delegate_to=delegate_to))
         named.append(plugin._declared(["host_declared"], task_vars)["windows_features"]["config"][0]["name"])
     assert named == ["RSAT", "Hyper-V"]
 
@@ -246,25 +252,30 @@ def test_what_is_declared_is_that_of_the_machine_that_the_task_is_delegated_to()
     ("variables", "said"), [({}, "no variable host_declared"), ({"host_declared": [1]}, "has to be a dictionary")]
 )
 def test_a_variable_that_declares_nothing_is_refused(variables: dict[str, object], said: str) -> None:
-    plugin = action.ActionModule.__new__(action.ActionModule)
-    plugin._task = SimpleNamespace(delegate_to=None)
-    plugin._templar = Templar(DataLoader(), variables)
+    plugin = bare(_templar=Templar(DataLoader(), variables), _task=SimpleNamespace(delegate_to=None))
     with pytest.raises(AnsibleActionFail, match=said):
         plugin._declared(["host_declared"], variables)
 
 
-def test_the_connection_is_closed_whatever_comes_of_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
-    closed = []
-    plugin = action.ActionModule.__new__(action.ActionModule)
-    plugin._connection = SimpleNamespace(close=lambda: closed.append(True))
-    monkeypatch.setattr(action.FabricAction, "run", lambda *_arguments: {})
-    monkeypatch.setattr(plugin, "_look", lambda _task_vars: {"drifted": False})
-    assert plugin.run(task_vars={}) == {"drifted": False}
-    monkeypatch.delattr(plugin, "_look")
-    plugin._task = SimpleNamespace(delegate_to=None, args={"resources": 1})
-    with pytest.raises(AnsibleActionFail):
-        plugin.run(task_vars={})
-    assert closed == [True, True]
+@pytest.mark.parametrize("outcome", [{"drifted": False}, AnsibleActionFail("no")])
+def test_the_connection_is_closed_whatever_comes_of_the_task(
+    monkeypatch: pytest.MonkeyPatch, outcome: dict[str, object] | AnsibleActionFail
+) -> None:
+    closed: list[bool] = []
+
+    def look(_task_vars: object) -> dict[str, object]:
+        if isinstance(outcome, AnsibleActionFail):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(ActionBase, "run", lambda *_arguments: {})
+    plugin = bare(_connection=SimpleNamespace(close=lambda: closed.append(True)), _look=look)
+    if isinstance(outcome, AnsibleActionFail):
+        with pytest.raises(AnsibleActionFail):
+            plugin.run(task_vars={})
+    else:
+        assert plugin.run(task_vars={}) == outcome
+    assert closed == [True]
 
 
 def test_states_are_those_that_say_what_a_machine_is_to_be() -> None:
@@ -285,6 +296,5 @@ def test_states_are_those_that_say_what_a_machine_is_to_be() -> None:
     ],
 )
 def test_what_no_resource_takes_is_refused_before_the_host_is_asked(resources: Item, said: str) -> None:
-    plugin = action.ActionModule.__new__(action.ActionModule)
     with pytest.raises(AnsibleActionFail, match=said):
-        plugin._given(resources)
+        bare()._given(resources)
