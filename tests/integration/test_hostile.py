@@ -46,6 +46,9 @@ GIBIBYTE = 1024**3
 BASE = 200 * 1024**2
 """What a process of Ansible takes without an answer, generously."""
 
+PATIENCE_SECONDS = 60
+"""For a check of two machines of which one gets three seconds."""
+
 FEATURES = {"Name": "Hyper-V", "InstallState": "Available"}
 
 
@@ -180,6 +183,32 @@ def test_what_is_no_answer_is_an_error_and_takes_bounded_memory(tmp_path: Path) 
     assert LOOKUP in said["template"]
     assert "\x1b" not in done.output
     assert not list(tmp_path.rglob("owned"))
+
+
+def test_a_machine_that_never_comes_to_an_end_holds_up_the_drift_check_only_for_a_time(tmp_path: Path) -> None:
+    features = {"windows_features": {"config": [{"name": "Hyper-V"}]}}
+    variables = {
+        "guarded_hosts": "all",
+        "guarded_host_declared": features,
+        "shielded_vm_declared": {},
+        "drift_folder": str(tmp_path / "drift"),
+        "drift_fail_at": [{"severity": "never"}],
+        "drift_machine_seconds": 3,
+    }
+    with machines(tmp_path, dict.fromkeys(("endless", "next"), b"{}")) as (inventory, asked):
+        asked["endless"].says(ProcessResult(0, b"{}"), after=3600)
+        ansible = Ansible(tmp_path / "ansible", [inventory])
+        begun = time.monotonic()
+        done = ansible.run("drift", "--forks", "1", "--extra-vars", json.dumps(variables))
+        took = time.monotonic() - begun
+    assert done.code == 0, done.output
+    written = json.loads((tmp_path / "drift" / "latest" / "findings.json").read_text(encoding="utf-8"))
+    found = {item["machine"]: (item["id"], item["actual"]) for item in written["findings"]}
+    assert found["endless"][0] == found["next"][0] == "GF-DRF-009"
+    assert "Timed out after 3 second" in found["endless"][1]
+    assert BAD_ANSWER.id in found["next"][1]
+    assert {name: len(machine.executions) for name, machine in asked.items()} == {"endless": 1, "next": 1}
+    assert took < PATIENCE_SECONDS
 
 
 def consumers() -> Iterator[tuple[str, dict[str, object], ArtifactKind]]:

@@ -133,6 +133,7 @@ OFFERED = (
         (
             Question("drift_certificate_days", "Days left from which on a certificate is a finding", 30),
             Question("drift_clock_seconds", "Seconds by which clocks may differ", 300),
+            Question("drift_machine_seconds", "Seconds to wait for a machine to show its state", 600),
         ),
     ),
     Offer(MERGE, DOMAINS),
