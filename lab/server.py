@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -33,6 +34,9 @@ _LOG = logging.getLogger(__name__)
 
 _SWEEP: Final = 0.05
 """Real seconds between two looks at which machines should listen."""
+
+_IDLE_SHARE: Final = 0.1
+"""Part of a processor that these looks may take at most: a fabric of thousands is looked at less often."""
 
 
 class AddressError(LifetimeError):
@@ -83,9 +87,11 @@ class LabServer:
             ready()
             # Who removes the directory of a lab wants no lab; nobody could stop it any more.
             while not self._stopped.is_set() and self.directory.exists():
+                begun = time.monotonic()
                 await self._sweep()
+                took = time.monotonic() - begun
                 try:
-                    await asyncio.wait_for(self._stopped.wait(), _SWEEP)
+                    await asyncio.wait_for(self._stopped.wait(), max(_SWEEP, took / _IDLE_SHARE))
                 except TimeoutError:
                     continue
         finally:
