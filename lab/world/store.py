@@ -15,13 +15,13 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from . import model
 from .model import HgsCluster, TpmHost, World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 SCHEMA: Final = 2
@@ -31,6 +31,8 @@ _KINDS: Final = ("machines", "domains", "clusters", "tpm_vendors")
 _MACHINES: Final = "machines"
 _HOSTS: Final = "tpm_hosts"
 """Kind of the rows of registered hosts; their key is the cluster's and the host's, with a slash between."""
+_Hosts: TypeAlias = "dict[str, dict[str, TpmHost]]"
+"""Registered hosts by name of the cluster and of the host."""
 _PLAIN: Final = {("builtins", "set"), ("datetime", "datetime"), ("datetime", "timezone"), ("datetime", "timedelta")}
 
 
@@ -46,8 +48,8 @@ class Store:
         path.touch(mode=0o600, exist_ok=True)
         self._path = path
         self._connection = sqlite3.connect(path, isolation_level=None)
-        self._written: dict[tuple[str, str], bytes] = {}
-        self._hosts: dict[str, TpmHost] = {}
+        self._written: dict[str, dict[str, bytes]] = {kind: {} for kind in _KINDS}
+        self._hosts: _Hosts = {}
         with closing(self._connection.cursor()) as cursor:
             try:
                 cursor.execute("PRAGMA journal_mode = WAL")
@@ -77,13 +79,13 @@ class Store:
         for kind, key, data in self._connection.execute("SELECT kind, key, data FROM entity ORDER BY rowid"):
             entity = self._read(kind, key, data)
             if isinstance(entity, TpmHost):
-                self._hosts[key] = entity
+                service, _, name = key.partition("/")
+                self._hosts.setdefault(service, {})[name] = entity
             else:
                 getattr(world, kind)[key] = entity
-                self._written[kind, key] = blake2b(data).digest()
-        for key, host in self._hosts.items():
-            cluster, _, name = key.partition("/")
-            world.clusters[cluster].attestation.hosts[name] = host
+                self._written[kind][key] = blake2b(data).digest()
+        for service, hosts in self._hosts.items():
+            world.clusters[service].attestation.hosts.update(hosts)
         return world
 
     def _read(self, kind: str, key: str, data: bytes) -> object:
@@ -93,23 +95,22 @@ class Store:
             raise StoreError(f"{self._path}: {kind} {key} cannot be read: {error}") from error
 
     def save(self, world: World, now: datetime, machines: Iterable[str] | None = None) -> int:
-        """Save what changed; return how many rows were written. `machines` names those to look at, None all."""
+        """Save what changed; return how many rows were written. `machines` names those to look at, None all.
+
+        Whether a machine is gone is seen where all are looked at.
+        """
         rows, digests = [], {}
         for (kind, key), entity in _entities(world, machines).items():
             data = pickle.dumps(entity, protocol=5)
             digest = blake2b(data).digest()
-            if self._written.get((kind, key)) != digest:
+            if self._written[kind].get(key) != digest:
                 digests[kind, key] = digest
                 rows.append((kind, key, data))
-        hosts = _hosts(world)
-        rows += [
-            (_HOSTS, key, pickle.dumps(host, protocol=5))
-            for key, host in hosts.items()
-            if self._hosts.get(key) is not host
-        ]
-        kinds = {kind: getattr(world, kind) for kind in _KINDS}
-        gone = [item for item in self._written if item[1] not in kinds[item[0]]]
-        unregistered = [(_HOSTS, key) for key in self._hosts if key not in hosts]
+        hosts = {service: dict(cluster.attestation.hosts) for service, cluster in world.clusters.items()}
+        rows += [(_HOSTS, key, pickle.dumps(host, protocol=5)) for key, host in _other_hosts(hosts, self._hosts)]
+        kinds = [kind for kind in _KINDS if kind != _MACHINES or machines is None]
+        gone = [(kind, key) for kind in kinds for key in self._written[kind].keys() - getattr(world, kind).keys()]
+        unregistered = [(_HOSTS, key) for key in _missing_hosts(self._hosts, hosts)]
         # Only what the file has is noted as written: a disk that is full for a moment must not cost a change.
         with self._connection:
             self._connection.execute("BEGIN")
@@ -117,10 +118,11 @@ class Store:
             self._connection.executemany("DELETE FROM entity WHERE kind = ? AND key = ?", gone + unregistered)
             facts = {"schema": str(SCHEMA), "world_time": now.isoformat(), "real_time": datetime.now(UTC).isoformat()}
             self._connection.executemany("INSERT OR REPLACE INTO fact VALUES (?, ?)", facts.items())
-        self._written.update(digests)
+        for (kind, key), digest in digests.items():
+            self._written[kind][key] = digest
         self._hosts = hosts
-        for item in gone:
-            del self._written[item]
+        for kind, key in gone:
+            del self._written[kind][key]
         return len(rows)
 
     def world_time(self, real_now: datetime) -> datetime:
@@ -153,12 +155,20 @@ def _without_hosts(cluster: HgsCluster) -> HgsCluster:
     return replace(cluster, attestation=replace(cluster.attestation, hosts={}))
 
 
-def _hosts(world: World) -> dict[str, TpmHost]:
-    return {
-        f"{service}/{name}": host
-        for service, cluster in world.clusters.items()
-        for name, host in cluster.attestation.hosts.items()
-    }
+def _other_hosts(hosts: _Hosts, written: _Hosts) -> Iterator[tuple[str, TpmHost]]:
+    """Yield the hosts that are not as they were written, by key; a cluster replaces a host that changes."""
+    for service, registered in hosts.items():
+        before = written.get(service, {})
+        for name, host in registered.items():
+            if before.get(name) is not host:
+                yield f"{service}/{name}", host
+
+
+def _missing_hosts(written: _Hosts, hosts: _Hosts) -> Iterator[str]:
+    """Yield the keys of hosts that were written and are not registered any more."""
+    for service, registered in written.items():
+        for name in registered.keys() - hosts.get(service, {}).keys():
+            yield f"{service}/{name}"
 
 
 class _Reader(pickle.Unpickler):

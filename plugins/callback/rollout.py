@@ -179,7 +179,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_ok(self, result: Any) -> None:  # noqa: ANN401
         """Count a host on which the task went well."""
-        if result._task.action in QUIET or self._counted(result):  # noqa: SLF001 - the callback API hands results over so
+        if result._task.action in QUIET or self._counted_items:  # noqa: SLF001 - the callback API hands results over so
             return
         self._count_success(result, _host_of(result))
         if result._task.action in constants._ACTION_DEBUG:  # noqa: SLF001
@@ -200,9 +200,10 @@ class CallbackModule(CallbackBase):
             lines = unreachable_lines if ignored == "unreachable" else failure_lines
             self._show_failure(lines(machine, result._result))  # noqa: SLF001
 
-    def _counted(self, result: Any) -> bool:  # noqa: ANN401
-        """Whether the machines of a loop were counted one by one."""
-        return self._step is not None and self._step.delegated and "results" in result._result  # noqa: SLF001
+    @property
+    def _counted_items(self) -> bool:
+        """Whether the machines of a loop were counted one by one; its own result says nothing more."""
+        return self._step is not None and self._step.delegated
 
     def _count_success(self, result: Any, host: str) -> None:  # noqa: ANN401
         changed = bool(result._result.get("changed"))  # noqa: SLF001
@@ -214,7 +215,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:  # noqa: ANN401, FBT001, FBT002
         """Show why a task failed."""
-        if not self._counted(result):
+        if not self._counted_items:
             self._count_failure(_host_of(result), ignored=ignore_errors)
             self._show_failure(failure_lines(_host_of(result), result._result))  # noqa: SLF001
 
@@ -231,7 +232,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_unreachable(self, result: Any) -> None:  # noqa: ANN401
         """Show why a host cannot be reached."""
-        if not self._counted(result):
+        if not self._counted_items:
             self._count_failure(_host_of(result), ignored=False)
             self._show_failure(unreachable_lines(_host_of(result), result._result))  # noqa: SLF001
 
