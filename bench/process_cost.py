@@ -50,6 +50,25 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str], folder: P
     return Spent(wall, used.ru_utime + used.ru_stime)
 
 
+@contextmanager
+def apart(pid: int) -> Iterator[None]:
+    """Give a process the last processor, and this one and all that it starts the others: one has no share in the other.
+
+    With a single processor they share it.
+    """
+    processors = sorted(os.sched_getaffinity(0))
+    if len(processors) == 1:
+        yield
+        return
+    os.sched_setaffinity(pid, processors[-1:])
+    os.sched_setaffinity(0, processors[:-1])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(pid, processors)
+        os.sched_setaffinity(0, processors)
+
+
 def cpu_seconds(pid: int) -> float:
     """Return the processor time that a process has used so far."""
     fields = _PROC.joinpath(str(pid), "stat").read_text().rpartition(")")[2].split()

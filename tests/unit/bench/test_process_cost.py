@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -57,3 +58,18 @@ def test_memory_of_grandchildren_counts_and_that_of_the_lab_does_not(monkeypatch
 def test_the_lab_s_time_and_memory_are_read_while_it_runs() -> None:
     assert 0 < process_cost.cpu_seconds(os.getpid()) <= time.process_time() + 0.1
     assert process_cost.largest_resident(os.getpid()) > 8 * MIB
+
+
+def test_what_is_kept_apart_shares_no_processor() -> None:
+    whole = os.sched_getaffinity(0)
+    if len(whole) == 1:
+        pytest.skip("there is one processor")
+    look = [sys.executable, "-c", "import os; print(sorted(os.sched_getaffinity(0)))"]
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as lab:
+        with process_cost.apart(lab.pid):
+            the_lab_s = os.sched_getaffinity(lab.pid)
+            started = set(json.loads(subprocess.run(look, capture_output=True, check=True).stdout))
+        assert os.sched_getaffinity(lab.pid) == os.sched_getaffinity(0) == whole
+        lab.communicate(b"\n")
+    assert the_lab_s
+    assert started == whole - the_lab_s

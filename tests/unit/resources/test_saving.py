@@ -72,3 +72,21 @@ def test_what_a_domain_replicates_is_saved_too(tmp_path: Path) -> None:
     server = saved(tmp_path / "world").machines["dns02"].dns_server
     assert server is not None
     assert "hgs.lab" in server.forwarders
+
+
+def test_who_is_unregistered_or_gone_is_not_in_the_file_any_more(tmp_path: Path, pfx_files: dict[str, File]) -> None:
+    fabric = saving(lab(TOPOLOGY, [tpm.new_rsa_key() for _ in range(4)]), tmp_path / "world")
+    (tmp_path / "exchange").mkdir()
+    operator = Operator(fabric, tmp_path / "exchange")
+    build_hgs(operator, pfx_files)
+    for stage in STAGES:
+        stage(operator)
+    (cluster,) = fabric.world.clusters.values()
+    assert isinstance(fabric.reader, SavingReader)
+    cluster.attestation.hosts.popitem()
+    fabric.reader.store.save(fabric.world, fabric.clock.now(), [])
+    assert saved(tmp_path / "world") == fabric.world
+    fabric.world.machines.popitem()
+    fabric.world.clusters.clear()
+    fabric.reader.store.save(fabric.world, fabric.clock.now())
+    assert saved(tmp_path / "world") == fabric.world
