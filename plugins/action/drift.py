@@ -58,8 +58,8 @@ class ActionModule(FabricAction):
                 self._connection.close()
 
     def _look(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        thing = self.fabric_machine(task_vars)
         parameters = self.fabric_validate(SPEC)
+        thing = self.fabric_machine(task_vars)
         # The module itself refuses a batch that would change something then.
         self._task.check_mode = True
         given = self._given({**parameters["resources"], **self._declared(parameters["declared"], task_vars)})
