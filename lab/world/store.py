@@ -100,7 +100,8 @@ class Store:
         Whether a machine is gone is seen where all are looked at.
         """
         rows, digests = [], {}
-        for (kind, key), entity in _entities(world, machines).items():
+        whole = [kind for kind in _KINDS if kind != _MACHINES or machines is None]
+        for (kind, key), entity in _entities(world, whole, machines or ()).items():
             data = pickle.dumps(entity, protocol=5)
             digest = blake2b(data).digest()
             if self._written[kind].get(key) != digest:
@@ -108,8 +109,7 @@ class Store:
                 rows.append((kind, key, data))
         hosts = {service: dict(cluster.attestation.hosts) for service, cluster in world.clusters.items()}
         rows += [(_HOSTS, key, pickle.dumps(host, protocol=5)) for key, host in _other_hosts(hosts, self._hosts)]
-        kinds = [kind for kind in _KINDS if kind != _MACHINES or machines is None]
-        gone = [(kind, key) for kind in kinds for key in self._written[kind].keys() - getattr(world, kind).keys()]
+        gone = [(kind, key) for kind in whole for key in self._written[kind].keys() - getattr(world, kind).keys()]
         unregistered = [(_HOSTS, key) for key in _missing_hosts(self._hosts, hosts)]
         # Only what the file has is noted as written: a disk that is full for a moment must not cost a change.
         with self._connection:
@@ -137,15 +137,14 @@ class Store:
         return None if row is None else str(row[0])
 
 
-def _entities(world: World, machines: Iterable[str] | None) -> dict[tuple[str, str], object]:
-    """Return what to look at, as it is written: clusters without the hosts that they know."""
+def _entities(world: World, whole: Iterable[str], machines: Iterable[str]) -> dict[tuple[str, str], object]:
+    """Return all of some kinds and some machines, as they are written: clusters without the hosts that they know."""
     entities = {
         (kind, key): _without_hosts(entity) if isinstance(entity, HgsCluster) else entity
-        for kind in _KINDS
+        for kind in whole
         for key, entity in getattr(world, kind).items()
-        if kind != _MACHINES or machines is None
     }
-    for name in machines or ():
+    for name in machines:
         if name in world.machines:
             entities[_MACHINES, name] = world.machines[name]
     return entities

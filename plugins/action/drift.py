@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -50,14 +49,7 @@ class ActionModule(FabricAction):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the task."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        try:
-            return {**result, **self._look(task_vars or {})}
-        finally:
-            # In a loop over machines Ansible closes only the last connection.
-            with suppress(Exception):
-                self._connection.close()
-
-    def _look(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        task_vars = task_vars or {}
         parameters = self.fabric_validate(SPEC)
         thing = self.fabric_machine(task_vars)
         # The module itself refuses a batch that would change something then.
@@ -79,8 +71,9 @@ class ActionModule(FabricAction):
             verdicts |= sight.verdicts
             told = machine_health.read(health, sight.others, datetime.now(timezone.utc))
         except FabricError as error:
-            return {"failed": True, "changed": False, **failure_result(error)}
+            return {**result, "failed": True, "changed": False, **failure_result(error)}
         return {
+            **result,
             "changed": False,
             "drifted": any(verdict.differences for verdict in verdicts.values()),
             "unknown": [name for name in given if not verdicts[name].known],

@@ -88,7 +88,9 @@ def step_line(step: Step, seconds: float) -> str:
 
 
 def _hosts(names: list[str]) -> str:
-    return ", ".join(sorted(names)) if len(names) <= 3 else f"{len(names)} machines"  # noqa: PLR2004 - what fits a line
+    # A loop may have been delegated to the same machine several times.
+    machines = sorted(set(names))
+    return ", ".join(machines) if len(machines) <= 3 else f"{len(machines)} machines"  # noqa: PLR2004 - what fits a line
 
 
 def phase_table(phases: list[Phase]) -> list[str]:
@@ -196,9 +198,12 @@ class CallbackModule(CallbackBase):
         if self._step is not None and (machine := _delegated(result)):
             self._step.delegated = True
             ignored = "unreachable" if result._result.get("unreachable") else "errors"  # noqa: SLF001
-            self._count_failure(machine, ignored=bool(result._task_fields.get(f"ignore_{ignored}")))  # noqa: SLF001
             lines = unreachable_lines if ignored == "unreachable" else failure_lines
-            self._show_failure(lines(machine, result._result))  # noqa: SLF001
+            self._failed(
+                machine,
+                lines(machine, result._result),  # noqa: SLF001
+                ignored=bool(result._task_fields.get(f"ignore_{ignored}")),  # noqa: SLF001
+            )
 
     @property
     def _counted_items(self) -> bool:
@@ -216,25 +221,23 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:  # noqa: ANN401, FBT001, FBT002
         """Show why a task failed."""
         if not self._counted_items:
-            self._count_failure(_host_of(result), ignored=ignore_errors)
-            self._show_failure(failure_lines(_host_of(result), result._result))  # noqa: SLF001
+            host = _host_of(result)
+            self._failed(host, failure_lines(host, result._result), ignored=ignore_errors)  # noqa: SLF001
 
-    def _count_failure(self, host: str, *, ignored: bool) -> None:
+    def _failed(self, host: str, lines: list[str], *, ignored: bool) -> None:
         if self._step is not None:
             self._step.failed.append(host)
         if self._phases:
             self._phases[-1].results += 1
             self._phases[-1].failed += not ignored
-
-    def _show_failure(self, lines: list[str]) -> None:
         for line in lines:
             self._display.display(line, color=_color("ERROR"))
 
     def v2_runner_on_unreachable(self, result: Any) -> None:  # noqa: ANN401
         """Show why a host cannot be reached."""
         if not self._counted_items:
-            self._count_failure(_host_of(result), ignored=False)
-            self._show_failure(unreachable_lines(_host_of(result), result._result))  # noqa: SLF001
+            host = _host_of(result)
+            self._failed(host, unreachable_lines(host, result._result), ignored=False)  # noqa: SLF001
 
     def v2_playbook_on_stats(self, stats: Any) -> None:  # noqa: ANN401
         """Show what each phase cost, and which hosts failed."""

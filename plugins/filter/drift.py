@@ -14,11 +14,7 @@ def shown_machines(
     parts: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping[str, Any]], variable: str
 ) -> list[dict[str, Any]]:
     """Return each machine with its part of the fabric and what was registered for it, None where nothing was."""
-    return [
-        {"name": name, "part": part, "result": hostvars[name].get(variable)}
-        for part, names in parts.items()
-        for name in names
-    ]
+    return _machines(parts, lambda name: hostvars[name].get(variable))
 
 
 def batched_machines(
@@ -34,9 +30,11 @@ def batched_machines(
         if registered is not None:
             results |= dict.fromkeys(reader[batch], registered)
             results |= {one[one["ansible_loop_var"]]: one for one in registered.get("results", ())}
-    return [
-        {"name": name, "part": part, "result": results.get(name)} for part, names in parts.items() for name in names
-    ]
+    return _machines(parts, results.get)
+
+
+def _machines(parts: Mapping[str, Sequence[str]], shown: Callable[[str], object]) -> list[dict[str, Any]]:
+    return [{"name": name, "part": part, "result": shown(name)} for part, names in parts.items() for name in names]
 
 
 def merged_machines(slices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
@@ -57,6 +58,18 @@ class FabricAction(ActionBase):
     _supports_async = False
     _supports_check_mode = True
     _requires_connection = True
+
+    def cleanup(self, force: bool = False) -> None:  # noqa: FBT001, FBT002 - as Ansible calls it
+        """End the task, and the connection of one that is delegated.
+
+        In a loop Ansible closes only the last one, and takes one that is open for the next machine with that address,
+        whatever its port.
+        """
+        super().cleanup(force)  # type: ignore[no-untyped-call]
+        if self._task.delegate_to:
+            with suppress(Exception):  # the machine may be gone
+                self._connection.close()
+            self._connection._connected = False  # noqa: SLF001 - what Ansible looks at; close may have failed before
 
     def fabric_machine(self, task_vars: Mapping[str, Any]) -> str:
         """Return the name of the machine that is worked on: another host may have delegated the task to it."""

@@ -29,6 +29,10 @@ def test_many_hosts_are_counted() -> None:
     assert "ok on 4 machines" in step_line(Step("x", 0.0, ok=["a", "b", "c", "d"]), 0)
 
 
+def test_a_machine_is_named_once() -> None:
+    assert "ok on localhost (" in step_line(Step("x", 0.0, ok=["localhost"] * 4), 0)
+
+
 def test_machines_count_that_a_loop_is_delegated_to() -> None:
     shows = CallbackModule()
     lines: list[str] = []

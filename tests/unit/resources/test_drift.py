@@ -257,25 +257,22 @@ def test_a_variable_that_declares_nothing_is_refused(variables: dict[str, object
         plugin._declared(["host_declared"], variables)
 
 
-@pytest.mark.parametrize("outcome", [{"drifted": False}, AnsibleActionFail("no")])
-def test_the_connection_is_closed_whatever_comes_of_the_task(
-    monkeypatch: pytest.MonkeyPatch, outcome: dict[str, object] | AnsibleActionFail
+@pytest.mark.parametrize(("delegate_to", "closes"), [("host02", [True]), (None, [])])
+def test_a_delegated_task_closes_its_connection(
+    monkeypatch: pytest.MonkeyPatch, delegate_to: str | None, closes: list[bool]
 ) -> None:
     closed: list[bool] = []
 
-    def look(_task_vars: object) -> dict[str, object]:
-        if isinstance(outcome, AnsibleActionFail):
-            raise outcome
-        return outcome
+    def close() -> None:
+        closed.append(True)
+        raise ConnectionError
 
-    monkeypatch.setattr(ActionBase, "run", lambda *_arguments: {})
-    plugin = bare(_connection=SimpleNamespace(close=lambda: closed.append(True)), _look=look)
-    if isinstance(outcome, AnsibleActionFail):
-        with pytest.raises(AnsibleActionFail):
-            plugin.run(task_vars={})
-    else:
-        assert plugin.run(task_vars={}) == outcome
-    assert closed == [True]
+    monkeypatch.setattr(ActionBase, "cleanup", lambda *_arguments: None)
+    # ansible-core cleans up whatever came of a task.
+    connection = SimpleNamespace(close=close, _connected=True)
+    bare(_connection=connection, _task=SimpleNamespace(delegate_to=delegate_to)).cleanup()
+    assert closed == closes
+    assert connection._connected is not bool(closes)
 
 
 def test_states_are_those_that_say_what_a_machine_is_to_be() -> None:

@@ -53,13 +53,18 @@ def saving(made: Lab, path: Path) -> Lab:
     return replace(made, reader=SavingReader(made.world, made.clock, path=path, store=store))
 
 
-def test_each_change_of_a_rollout_is_saved_wherever_it_was(tmp_path: Path, pfx_files: dict[str, File]) -> None:
-    fabric = saving(lab(TOPOLOGY, [tpm.new_rsa_key() for _ in range(4)]), tmp_path / "world")
-    (tmp_path / "exchange").mkdir()
-    operator = Operator(fabric, tmp_path / "exchange")
+def rolled_out(directory: Path, pfx_files: dict[str, File]) -> Lab:
+    fabric = saving(lab(TOPOLOGY, [tpm.new_rsa_key() for _ in range(4)]), directory / "world")
+    (directory / "exchange").mkdir()
+    operator = Operator(fabric, directory / "exchange")
     build_hgs(operator, pfx_files)
     for stage in STAGES:
         stage(operator)
+    return fabric
+
+
+def test_each_change_of_a_rollout_is_saved_wherever_it_was(tmp_path: Path, pfx_files: dict[str, File]) -> None:
+    fabric = rolled_out(tmp_path, pfx_files)
     assert fabric.reader.statistics.changes.total() > 20
 
 
@@ -75,12 +80,7 @@ def test_what_a_domain_replicates_is_saved_too(tmp_path: Path) -> None:
 
 
 def test_who_is_unregistered_or_gone_is_not_in_the_file_any_more(tmp_path: Path, pfx_files: dict[str, File]) -> None:
-    fabric = saving(lab(TOPOLOGY, [tpm.new_rsa_key() for _ in range(4)]), tmp_path / "world")
-    (tmp_path / "exchange").mkdir()
-    operator = Operator(fabric, tmp_path / "exchange")
-    build_hgs(operator, pfx_files)
-    for stage in STAGES:
-        stage(operator)
+    fabric = rolled_out(tmp_path, pfx_files)
     (cluster,) = fabric.world.clusters.values()
     assert isinstance(fabric.reader, SavingReader)
     cluster.attestation.hosts.popitem()
